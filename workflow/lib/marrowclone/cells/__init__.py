@@ -1,0 +1,1 @@
+"""Raw counts in, kept barcodes out: loading, checking and quality control."""

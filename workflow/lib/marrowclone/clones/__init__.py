@@ -1,0 +1,1 @@
+"""Subclones of a patient, learned jointly over all of its timepoints."""

@@ -1,0 +1,1 @@
+"""Copy-number signal per patient, its reference, malignant calls and arm states."""

@@ -1,0 +1,1 @@
+"""Residual disease, clones, function and quality of life in one auditable score."""

@@ -1,0 +1,1 @@
+"""One latent space for the cohort, and the cell types read off it."""

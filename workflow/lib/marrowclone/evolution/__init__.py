@@ -1,0 +1,1 @@
+"""Clones through time: tree, fractions, burden, growth, labels, resistance."""

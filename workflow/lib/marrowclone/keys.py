@@ -1,0 +1,109 @@
+"""Names that more than one chapter uses: files, columns, cell types, vocabularies.
+
+The file contracts stand here once. A column that is added to a table may follow these;
+none of these may be dropped or renamed, because others read the files.
+"""
+
+from __future__ import annotations
+
+#: Chapters in story order, with their rules in the order in which data flows.
+CHAPTERS: dict[str, tuple[str, ...]] = {
+    "cells": ("load_counts", "qc_cells"),
+    "embedding": ("integrate_cells", "type_cells"),
+    "copy_number": ("infer_signal", "call_malignant", "call_arms"),
+    "clones": ("infer_clones", "profile_clones"),
+    "evolution": (
+        "build_tree",
+        "estimate_fractions",
+        "estimate_dynamics",
+        "label_clones",
+        "assess_resistance",
+    ),
+    "cure": ("score_qol", "score_landmarks"),
+    "report": ("report_patient", "compare_truth", "report_cohort", "record_run"),
+}
+
+#: Result tables (path under results/, without the wildcard) and their contract columns.
+TABLES: dict[str, tuple[str, ...]] = {
+    "cells.qc": (
+        "cell", "keep", "reason", "n_umi", "n_genes", "n_umi_non_ig", "n_genes_non_ig",
+        "pct_mito", "pct_ig", "pct_hb", "doublet_score", "doublet",
+    ),
+    "embedding.cells": (
+        "cell", "sample", "patient", "timepoint", "day", "cell_type", "confidence", "is_plasma",
+        "is_tumour_type", "cluster", "umap_1", "umap_2",
+    ),
+    "copy_number.reference": ("patient", "rung", "cell_types", "n_cells", "n_samples", "reason"),
+    "copy_number.malignant": (
+        "cell", "sample", "p_malignant", "call", "cnv_score", "light_chain", "reference_rung", "evidence",
+    ),
+    "copy_number.arms": (
+        "clone", "chromosome", "arm", "state", "posterior", "log2_ratio", "call", "n_genes", "n_cells",
+    ),
+    "clones.cells": ("cell", "sample", "clone", "posterior"),
+    "clones.profiles": ("clone", "chromosome", "start", "end", "state", "posterior", "log2_ratio"),
+    "evolution.tree": ("branch", "parent", "events", "support"),
+    "evolution.fractions": (
+        "clone", "sample", "timepoint", "day", "n_malignant", "n_clone", "fraction", "lower", "upper",
+        "burden", "burden_lower", "burden_upper", "burden_source",
+    ),
+    "evolution.burden": (
+        "sample", "timepoint", "day", "source", "used", "burden", "burden_lower", "burden_upper",
+        "limit_of_detection", "note",
+    ),
+    "evolution.dynamics": (
+        "clone", "from_day", "to_day", "growth_per_month", "lower", "upper", "relative_fitness",
+        "p_growing", "therapy_context",
+    ),
+    "evolution.labels": ("clone", "day", "label", "probability", "evidence"),
+    "evolution.resistance": (
+        "clone", "day", "drug_class", "marker", "evidence_type", "value", "lower", "upper", "call",
+    ),
+    "cure.landmarks": (
+        "patient", "day", "tier", "tier_suffix", "p_t0", "p_t1", "p_t2", "p_t3", "p_t4", "p_t5",
+        "css", "css_lower", "css_upper", "css_total_lower", "css_total_upper",
+        "D", "C", "F", "Q", "M", "coverage", "reason",
+    ),
+    "cure.qol": ("patient", "day", "instrument", "scale", "score", "problem"),
+    "report.truth": ("patient", "quantity", "timepoint", "clone", "truth", "estimate", "lower", "upper", "unit"),
+}  # fmt: skip
+
+#: Columns that are names, read as text whatever they look like ("007" stays "007").
+TEXT_COLUMNS: frozenset[str] = frozenset(
+    "cell sample patient timepoint barcode clone branch parent events chromosome arm cell_type cell_types cluster "
+    "reason call label evidence evidence_type light_chain rung reference_rung source burden_source note "
+    "therapy_context drug_class marker tier tier_suffix instrument scale quantity unit symbol gene_id "
+    "regimen assay result modality response event method compartment".split()
+)
+
+#: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).
+TIMEPOINTS: tuple[str, ...] = (
+    "mgus", "smm", "diagnosis", "post_induction", "pre_transplant", "post_transplant",
+    "consolidation", "maintenance", "mrd", "remission", "follow_up", "relapse", "refractory", "healthy",
+)  # fmt: skip
+#: The timepoint of a healthy donor's sample; all samples of such a "patient" carry it.
+HEALTHY = "healthy"
+
+#: Cell types that the marker panel can call, plus what a user's labels may say besides.
+CELL_TYPES: tuple[str, ...] = (
+    "plasma", "b_cell", "pre_b", "cd4_t", "cd8_t", "nk", "monocyte", "macrophage", "dendritic", "pdc",
+    "neutrophil", "erythroid", "megakaryocyte", "hspc", "stromal",
+)  # fmt: skip
+UNRESOLVED = "unresolved"
+PLASMA = "plasma"
+#: Immune types that may serve as a copy-number reference of the lowest rung.
+IMMUNE_TYPES: tuple[str, ...] = ("cd4_t", "cd8_t", "nk", "monocyte", "b_cell")
+
+MALIGNANT, NORMAL, UNASSIGNED = "malignant", "normal", "unassigned"
+
+#: Days per month, for every rate "per month" (365.25 / 12).
+DAYS_PER_MONTH = 30.4375
+
+RESEARCH_USE_ONLY = (
+    "Research use only. Not validated. Not for clinical decisions, treatment stopping, counselling or trial eligibility."
+)
+
+
+def cell_id(sample: str, barcode: str) -> str:
+    """The id of a cell: ``{sample}:{barcode}``."""
+    return f"{sample}:{barcode}"

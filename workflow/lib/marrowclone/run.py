@@ -1,0 +1,138 @@
+"""How every job starts and ends: log, seed, threads, code check, errors in words.
+
+A script is ``with job(snakemake) as run: ...`` around one call into the library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import numpy as np
+
+from .errors import UserError
+from .provenance import check_code
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a script may use of its job.
+
+    Attributes
+    ----------
+    input, output
+        the rule's named files.
+    wildcards
+        e.g. ``{"sample": "P1_dx"}``.
+    settings
+        the rule's section of the configuration, defaults filled in.
+    params
+        everything else that the rule passes.
+    threads
+        cores that the job may use.
+    seed
+        seed of this job: from the cohort's seed, the rule and the wildcards, so that it
+        depends neither on the order of jobs nor on other samples.
+    """
+
+    rule: str
+    input: Any
+    output: Any
+    wildcards: Mapping[str, str]
+    settings: Mapping[str, Any]
+    params: Any
+    threads: int
+    seed: int
+
+    def rng(self) -> np.random.Generator:
+        """A fresh generator; the same job gets the same one."""
+        return np.random.default_rng(self.seed)
+
+    def say(self, text: str) -> None:
+        """A line for the log and for the person who watches."""
+        print(f"[{self.rule}{''.join(f' {v}' for v in self.wildcards.values())}] {text}", file=sys.stderr, flush=True)
+
+
+class _Tee:
+    """Writes to the job's log and to the terminal."""
+
+    def __init__(self, *streams: TextIO) -> None:
+        self.streams = streams
+
+    def write(self, text: str) -> int:
+        for stream in self.streams:
+            stream.write(text)
+            stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self.streams:
+            stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return self.streams[0].fileno()
+
+
+def job_seed(seed: int, rule: str, wildcards: Mapping[str, str]) -> int:
+    """A 32-bit seed from the cohort's seed, the rule and the wildcards."""
+    text = "\0".join([str(seed), rule, *(f"{k}={v}" for k, v in sorted(wildcards.items()))])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[Run]:
+    """Run the body as a job of the workflow; see the module's docstring.
+
+    A :class:`~marrowclone.errors.UserError` ends the job with its message alone; anything
+    else leaves its traceback in the log and one line on the terminal.
+    """
+    rule = snakemake.rule
+    wildcards = dict(snakemake.wildcards.items())
+    threads = int(snakemake.threads)
+    seed = job_seed(int(snakemake.params.get("seed", 0)), rule, wildcards)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    random.seed(seed)
+    np.random.seed(seed)  # libraries that still draw from the global generator
+    terminal = sys.stderr
+    started = time.monotonic()
+    with open(str(snakemake.log[0]), "w", encoding="utf-8") as log:
+        sys.stderr, sys.stdout = _Tee(log, terminal), _Tee(log)  # type: ignore[assignment]
+        run = Run(
+            rule=rule,
+            input=snakemake.input,
+            output=snakemake.output,
+            wildcards=wildcards,
+            settings=snakemake.params.get("settings", {}),
+            params=snakemake.params,
+            threads=threads,
+            seed=seed,
+        )
+        try:
+            check_code(rule, snakemake.params.code)
+            yield run
+            run.say(f"done in {time.monotonic() - started:.1f} s")
+        except UserError as error:
+            print(f"marrowclone, rule {rule}: {error}", file=sys.stderr)
+            sys.exit(1)
+        except Exception as error:
+            traceback.print_exc(file=log)
+            print(
+                f"marrowclone, rule {rule}: unexpected {type(error).__name__}: {error}. "
+                f"This is a defect of marrowclone; the traceback is in {snakemake.log[0]}",
+                file=terminal,
+            )
+            sys.exit(1)
+        finally:
+            sys.stderr, sys.stdout = terminal, sys.__stdout__

@@ -1,0 +1,1 @@
+"""Cohorts with known truth; imports nothing from the chapters."""
