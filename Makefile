@@ -1,0 +1,89 @@
+# make demo   set up, simulate the demo cohort, run the whole pipeline on it, print the report's path
+# make test   set up, run every test that this machine can run
+# make help   the rest
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+# cpu, or cuda on a machine with an NVIDIA GPU
+TORCH ?= $(if $(wildcard /dev/nvidia0),cuda,cpu)
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+TORCH_LOCK := envs/locks/torch-$(if $(filter cuda,$(TORCH)),cu,cpu).txt
+LOCKS := envs/locks/base.txt $(TORCH_LOCK) envs/locks/dev.txt
+STAMP := $(VENV)/.installed-$(TORCH)
+export PYTHONPATH := workflow/lib
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+DEMO := demo
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | sort | expand -t 18
+
+.PHONY: env
+env: $(STAMP) ## the locked environment, in .venv
+
+# torch's CPU wheel is not on PyPI: pip finds it among local wheels where a site has them,
+# else in PyTorch's own index.
+$(STAMP): $(LOCKS)
+	@command -v $(PYTHON) >/dev/null || { echo "marrowclone needs Python 3.11 ($(PYTHON) is not on the PATH). Hint: make env PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "marrowclone needs Python 3.11; $(PYTHON) is another version. Hint: make env PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@echo "installing the locked environment ($(TORCH)) into $(VENV): two to five minutes"
+	$(BIN)/python -m pip install -q --require-hashes --no-deps -r $(TORCH_LOCK) 2>$(VENV)/torch.log \
+	  || $(BIN)/python -m pip install -q --require-hashes --no-deps --extra-index-url https://download.pytorch.org/whl/cpu -r $(TORCH_LOCK) \
+	  || { cat $(VENV)/torch.log >&2; exit 1; }
+	$(BIN)/python -m pip install -q --require-hashes --no-deps -r envs/locks/base.txt -r envs/locks/dev.txt
+	$(BIN)/python -m pip check
+	@touch $@
+
+$(DEMO)/cohort.json: $(STAMP) config/demo/cohort.yaml $(shell find workflow/lib/marrowclone/simulate -name '*.py')
+	$(BIN)/python -m marrowclone.simulate config/demo/cohort.yaml --out $(DEMO) --force
+
+.PHONY: demo
+demo: $(STAMP) $(DEMO)/cohort.json ## the whole pipeline on the embedded demo cohort
+	$(BIN)/snakemake --cores $(CORES) --directory $(DEMO) --configfile config/demo/config.yaml
+	@$(BIN)/python -m marrowclone.report.truth_table $(DEMO)/results/report/truth.tsv
+	@echo "report: $(CURDIR)/$(DEMO)/results/report/index.html"
+
+.PHONY: real-data
+real-data: $(STAMP) ## the pipeline on two public data sets, not myeloma (DATA=folder, OUT=folder)
+	$(BIN)/python tests/workflow/real_data.py --data "$${DATA:-../shared/data}" --out "$${OUT:-real-data}" --cores $(CORES)
+
+.PHONY: test
+test: $(STAMP) check ## all tests that this machine can run
+	tests/install.sh
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup tests
+
+.PHONY: test-fast
+test-fast: $(STAMP) ## unit tests only
+	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests
+
+.PHONY: check
+check: $(STAMP) ## style, types, locks, generated files, lint of the workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
+	$(BIN)/python envs/lock.py --check
+	$(BIN)/python -m marrowclone.check.document --check
+	$(BIN)/python -m pip check
+
+.PHONY: format
+format: $(STAMP) ## rewrite sources and generated files as `make check` wants them
+	$(BIN)/ruff check --fix -q . || true
+	$(BIN)/ruff format -q .
+	$(BIN)/snakefmt -q Snakefile workflow/rules
+	$(BIN)/python envs/lock.py --derive
+	$(BIN)/python -m marrowclone.check.document
+
+.PHONY: lock
+lock: $(STAMP) ## resolve the environment anew (FIND_LINKS=folder with torch's CPU wheel)
+	$(BIN)/python envs/lock.py $(if $(FIND_LINKS),--find-links $(FIND_LINKS))
+
+.PHONY: clean
+clean: ## remove the demo's folder and caches, keep the environment
+	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,84 @@
+"""Fixtures and rules that all tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("MARROWCLONE_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The public data sets; a test that asks for them skips where they are absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"the public data sets are not at {DATA} (set MARROWCLONE_DATA)")
+    return DATA
+
+
+def run_snakemake(
+    *arguments: str, directory: Path, snakefile: Path = ROOT / "Snakefile", cores: int = 2
+) -> subprocess.CompletedProcess[str]:
+    """Run snakemake as a user would; output is captured."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(directory),
+         "--cores", str(cores), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small simulated cohort as a user has it: ``config/``, ``data/``, ``truth/``."""
+    folder = tmp_path_factory.mktemp("tiny")
+    subprocess.run(
+        [sys.executable, "-m", "marrowclone.simulate", str(ROOT / "tests/cohorts/tiny.yaml"), "--out", str(folder)],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/lib")},
+    )
+    return folder
+
+
+@pytest.fixture
+def cohort(tiny: Path, tmp_path: Path) -> Path:
+    """A private copy of the tiny cohort."""
+    return Path(shutil.copytree(tiny, tmp_path / "cohort"))
+
+
+# On CI a skipped test is a hole: what this machine can run, it runs. The reasons below are
+# the only ones that a machine can truly have.
+ALLOWED_SKIPS = ("no CUDA device",)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not os.environ.get("MARROWCLONE_CI"):
+        return
+    for report in terminalreporter.stats.get("skipped", []):
+        terminalreporter.write_line(f"skipped: {report.nodeid}: {_reason(report)}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("MARROWCLONE_CI") or reporter is None or hasattr(session.config, "workerinput"):
+        return
+    holes = [r for r in reporter.stats.get("skipped", []) if not any(a in _reason(r) for a in ALLOWED_SKIPS)]
+    if holes and exitstatus == 0:
+        session.exitstatus = 1
+
+
+def _reason(report: pytest.TestReport) -> str:
+    return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)

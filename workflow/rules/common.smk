@@ -1,0 +1,63 @@
+# Needs: the configuration, the sample sheet, the clinical tables.
+# Gives: COHORT, config with every default filled in, and the helpers that rules use.
+# Everything that a user can get wrong is answered here, before any job starts.
+import os
+import sys
+from pathlib import Path
+
+LIBRARY = str(Path(workflow.basedir, "workflow", "lib"))
+sys.path.insert(0, LIBRARY)
+# scripts are processes of their own: they find the library, in a container too, by this
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [LIBRARY, *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+from snakemake.exceptions import WorkflowError
+
+from marrowclone import check, locks, provenance
+from marrowclone.errors import UserError
+from marrowclone.keys import CHAPTERS
+
+# A job on a cluster node reads the workflow again: it need not read every matrix again.
+MAIN_PROCESS = workflow.is_main_process
+try:
+    config, COHORT = check.everything(
+        config, files=workflow.configfiles, read_matrices=MAIN_PROCESS
+    )
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+if MAIN_PROCESS:
+    locks.release_stale()
+    for note in COHORT.notes:
+        print(f"marrowclone: {note}", file=sys.stderr)
+
+
+wildcard_constraints:
+    sample="|".join(COHORT.samples.index) or "(?!)",
+    patient="|".join(COHORT.patients) or "(?!)",
+
+
+def settings(rule):
+    """The rule's own section of the configuration."""
+    chapter = next(c for c, rules in CHAPTERS.items() if rule in rules)
+    return config[chapter][rule]
+
+
+def code(rule):
+    """Hash of all code that the rule runs: a rule reruns when what it imports changes."""
+    return provenance.code_hash(rule)
+
+
+def resource(name):
+    """A file of resources/, as a rule's input."""
+    return str(Path(workflow.basedir, "resources", name))
+
+
+def clinical(name):
+    """The clinical table of that name, or nothing when the user has none."""
+    return COHORT.clinical.get(name) or []
+
+
+def of_patient(pattern):
+    """Input function: the pattern for each sample of the wildcard's patient, in day order."""
+    return lambda wildcards: expand(pattern, sample=COHORT.samples_of(wildcards.patient))
