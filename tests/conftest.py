@@ -28,19 +28,6 @@ def data() -> Path:
     return DATA
 
 
-def run_snakemake(
-    *arguments: str, directory: Path, snakefile: Path = ROOT / "Snakefile", cores: int = 2
-) -> subprocess.CompletedProcess[str]:
-    """Run snakemake as a user would; output is captured."""
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(directory),
-         "--cores", str(cores), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small simulated cohort as a user has it: ``config/``, ``data/``, ``truth/``."""

@@ -145,7 +145,7 @@ def _hdf5_kind(path: Path) -> str:
             hint="the file may be cut off; compare its size and checksum with the original.",
         ) from None
     raise UserError(
-        f"{shown(path)}: HDF5, but neither a 10x matrix nor an h5ad (holds {', '.join(sorted(keys)[:5]) or 'nothing'}).",
+        f"{shown(path)}: HDF5, but neither 10x matrix nor h5ad (holds {', '.join(sorted(keys)[:5]) or 'nothing'}).",
         hint="a 10x h5 has the group 'matrix'; an h5ad has 'X', 'obs' and 'var'.",
     )
 

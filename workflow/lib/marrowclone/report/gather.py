@@ -1,0 +1,147 @@
+"""What a page shows, read from the contract's tables: reading only, no counting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .. import tables
+from ..keys import HEALTHY, TABLES
+
+#: Columns of the sample sheet that the report shows.
+SHEET_COLUMNS = ("sample", "patient", "timepoint", "day", "compartment", "sort", "batch", "chemistry", "prep")
+
+
+def empty(name: str) -> pd.DataFrame:
+    """An empty frame with the columns of a contract table."""
+    return pd.DataFrame(columns=list(TABLES[name]))
+
+
+def read_one(name: str, path: str | Path | None) -> pd.DataFrame:
+    """Read a contract table; an empty frame when there is no such file."""
+    if not path or not Path(path).exists():
+        return empty(name)
+    return tables.read_result(path)
+
+
+def read_many(name: str, paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read a contract table of several samples as one, with the file's sample in column ``sample``."""
+    frames = []
+    for path in paths:
+        frame = read_one(name, path)
+        if "sample" not in frame.columns:
+            frame.insert(0, "sample", Path(path).name.split(".")[0])
+        if len(frame):
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True) if frames else empty(name).assign(sample="")
+
+
+def sheet(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The sample sheet's rows as a frame in day order, all shown columns there."""
+    frame = pd.DataFrame([dict(r) for r in records])
+    for name in SHEET_COLUMNS:
+        if name not in frame.columns:
+            frame[name] = 0 if name == "day" else ""
+    frame["day"] = frame["day"].astype(int)
+    return frame.sort_values(["patient", "day", "sample"], kind="stable").reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One patient's tables. Every frame is there, empty where nothing is known."""
+
+    name: str
+    samples: pd.DataFrame
+    qc: pd.DataFrame = field(default_factory=lambda: empty("cells.qc").assign(sample=""))
+    cells: pd.DataFrame = field(default_factory=lambda: empty("embedding.cells"))
+    reference: pd.DataFrame = field(default_factory=lambda: empty("copy_number.reference"))
+    malignant: pd.DataFrame = field(default_factory=lambda: empty("copy_number.malignant"))
+    arms: pd.DataFrame = field(default_factory=lambda: empty("copy_number.arms"))
+    clone_cells: pd.DataFrame = field(default_factory=lambda: empty("clones.cells"))
+    profiles: pd.DataFrame = field(default_factory=lambda: empty("clones.profiles"))
+    tree: pd.DataFrame = field(default_factory=lambda: empty("evolution.tree"))
+    fractions: pd.DataFrame = field(default_factory=lambda: empty("evolution.fractions"))
+    burden: pd.DataFrame = field(default_factory=lambda: empty("evolution.burden"))
+    dynamics: pd.DataFrame = field(default_factory=lambda: empty("evolution.dynamics"))
+    labels: pd.DataFrame = field(default_factory=lambda: empty("evolution.labels"))
+    resistance: pd.DataFrame = field(default_factory=lambda: empty("evolution.resistance"))
+    landmarks: pd.DataFrame = field(default_factory=lambda: empty("cure.landmarks"))
+    qol: pd.DataFrame = field(default_factory=lambda: empty("cure.qol"))
+    clinical: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether this is a healthy donor."""
+        return len(self.samples) > 0 and bool((self.samples["timepoint"] == HEALTHY).all())
+
+    def clinical_rows(self, name: str) -> pd.DataFrame:
+        """This patient's rows of a clinical table, in day order; empty when there is none."""
+        frame = self.clinical.get(name)
+        if frame is None or not len(frame):
+            return pd.DataFrame()
+        rows = frame[frame["patient"] == self.name]
+        day = "start" if name == "therapy" else "day"
+        return rows.sort_values(day, kind="stable").reset_index(drop=True) if day in rows.columns else rows
+
+
+#: Fields of :class:`Patient` that are one file per patient, with their contract table.
+PATIENT_TABLES: dict[str, str] = {
+    "reference": "copy_number.reference",
+    "malignant": "copy_number.malignant",
+    "arms": "copy_number.arms",
+    "clone_cells": "clones.cells",
+    "profiles": "clones.profiles",
+    "tree": "evolution.tree",
+    "fractions": "evolution.fractions",
+    "burden": "evolution.burden",
+    "dynamics": "evolution.dynamics",
+    "labels": "evolution.labels",
+    "resistance": "evolution.resistance",
+}
+
+
+def read_patient(
+    name: str,
+    *,
+    samples: Sequence[Mapping[str, Any]],
+    qc: Sequence[str],
+    paths: Mapping[str, str],
+    clinical: Mapping[str, pd.DataFrame],
+) -> Patient:
+    """Read one patient's tables.
+
+    Parameters
+    ----------
+    samples
+        the patient's rows of the sample sheet.
+    qc
+        paths of the QC tables of these samples.
+    paths
+        path by field: those of :data:`PATIENT_TABLES`, and the cohort's ``cells``,
+        ``landmarks`` and ``qol``. Files that are not there give empty frames.
+    clinical
+        the cohort's clinical tables by name.
+    """
+    frames = {key: read_one(table, paths.get(key)) for key, table in PATIENT_TABLES.items()}
+    cells = read_one("embedding.cells", paths.get("cells"))
+    landmarks = read_one("cure.landmarks", paths.get("landmarks"))
+    qol = read_one("cure.qol", paths.get("qol"))
+    return Patient(
+        name=name,
+        samples=sheet(samples),
+        qc=read_many("cells.qc", qc),
+        cells=cells[cells["patient"] == name].reset_index(drop=True),
+        landmarks=landmarks[landmarks["patient"] == name].sort_values("day").reset_index(drop=True),
+        qol=qol[qol["patient"] == name].sort_values("day", kind="stable").reset_index(drop=True),
+        clinical=clinical,
+        **frames,
+    )
+
+
+def tumour_noun(types: Sequence[str]) -> str:
+    """What the tumour-type cells are called: ``plasma cell`` unless the configuration says otherwise."""
+    return "plasma cell" if list(types) == ["plasma"] else "tumour-type cell"

@@ -1,0 +1,197 @@
+"""Numbers and codes as a reader says them.
+
+The law that stands here: zero cells of n is printed as an upper bound, and "negative" is
+said of an MRD assay's row only.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+#: Plain words of the tiers (science 8.2).
+TIERS: dict[str, str] = {
+    "T0": "active or progressing disease",
+    "T1": "controlled, disease still visible",
+    "T2": "deep response seen once",
+    "T3": "sustained deep response",
+    "T4": "functional-cure candidate",
+    "T5": "compatible with statistical cure",
+}
+
+#: Plain words of the tier's suffixes (science 8.2).
+SUFFIXES: dict[str, str] = {
+    "Q+": "quality of life without a clinically important problem",
+    "Q0": "quality of life with some problems",
+    "Q-": "quality of life with several clinically important problems",
+    "Q?": "quality of life not known",
+    "C+": "no clone seen expanding, reactivating or dormant and resistant",
+    "C-": "at least one clone expanding, reactivating, or dormant and resistant",
+    "C?": "clones not assessable",
+}
+
+#: The reference ladder in words, with what it lets one believe (science 1.6).
+RUNGS: dict[str, tuple[str, str]] = {
+    "R1": ("normal plasma cells of the same patient and capture", "highest confidence"),
+    "R2": ("plasma cells of healthy donors in the same study", "high confidence"),
+    "R3": ("plasma cells of healthy donors from another study", "moderate confidence"),
+    "R4": (
+        "the patient's own plasma cells (relative mode)",
+        "differences between clones only; no absolute gains and losses",
+    ),
+    "R5": (
+        "immune cells that are not plasma cells",
+        "low confidence; events on 3q, 8q, 6p, 12p, 18p and 11p are not reportable",
+    ),
+    "none": ("no reference could be formed", "copy number is not assessable"),
+}
+
+#: Components of the cure-spectrum score (science 8.3).
+COMPONENTS: dict[str, tuple[str, str]] = {
+    "D": ("Residual disease", "how deep and how lasting the response is"),
+    "C": ("Clonal control", "whether any clone grows or threatens to"),
+    "F": ("Functional state", "time off treatment and without progression"),
+    "Q": ("Quality of life", "what the patient reports"),
+    "M": ("Microenvironment", "exploratory, weight 0"),
+}
+
+#: Names of EORTC and EQ scales; names only, the items' wording is licensed.
+SCALES: dict[str, str] = {
+    "QL2": "Global health", "PF2": "Physical function", "RF2": "Role function", "EF": "Emotional function",
+    "CF": "Cognitive function", "SF": "Social function", "FA": "Fatigue", "NV": "Nausea, vomiting", "PA": "Pain",
+    "DY": "Dyspnoea", "SL": "Insomnia", "AP": "Appetite loss", "CO": "Constipation", "DI": "Diarrhoea",
+    "FI": "Financial difficulty", "SUMMARY": "C30 summary", "DS": "Disease symptoms", "SE": "Side effects",
+    "BI": "Body image", "FP": "Future perspective", "INDEX": "EQ-5D index", "VAS": "EQ-VAS",
+}  # fmt: skip
+#: Scales on which a high score is a bad sign (symptoms); on all others high is good.
+SYMPTOM_SCALES = frozenset("FA NV PA DY SL AP CO DI FI DS SE".split())
+
+#: Cell types in the groups that figures use; the tables keep the fine types.
+TYPE_GROUPS: dict[str, str] = {
+    "plasma": "plasma cells", "b_cell": "B lineage", "pre_b": "B lineage", "cd4_t": "T and NK cells",
+    "cd8_t": "T and NK cells", "nk": "T and NK cells", "monocyte": "myeloid", "macrophage": "myeloid",
+    "dendritic": "myeloid", "pdc": "myeloid", "neutrophil": "myeloid", "erythroid": "erythroid, megakaryocyte",
+    "megakaryocyte": "erythroid, megakaryocyte", "hspc": "stem and progenitor", "stromal": "stromal",
+    "unresolved": "unresolved",
+}  # fmt: skip
+OTHER_TUMOUR, OTHER = "other tumour type", "other"
+
+NOT_KNOWN = "–"
+
+
+def missing(value: Any) -> bool:
+    """Whether a value of a table is missing."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
+
+
+def count(n: float, noun: str, plural: str = "") -> str:
+    """``1 clone``, ``2,100 cells``."""
+    number = int(n)
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number with ``digits`` significant digits, or a dash."""
+    if missing(value):
+        return NOT_KNOWN
+    if isinstance(value, str):
+        return value
+    value = float(value)
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    if value == int(value) and abs(value) < 1e7:
+        return f"{int(value):,}".replace("-", "−")
+    if not 1e-3 <= abs(value) < 1e6:
+        return power(value, digits)
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{places}f}".replace("-", "−")
+
+
+def power(value: float, digits: int = 2) -> str:
+    """``3.0 × 10⁻⁴``."""
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa} × 10{raised}".replace("-", "−")
+
+
+def share(value: Any) -> str:
+    """A fraction in [0, 1] as a percentage; below 0.01% as a power of ten."""
+    if missing(value):
+        return NOT_KNOWN
+    value = float(value)
+    if value == 0:
+        return "0%"
+    if abs(value) < 1e-4:
+        return power(value)
+    percent = 100 * value
+    if percent > 99 and percent < 100:
+        return f"{math.floor(percent * 10) / 10:.1f}%"  # 99.96% is not "100%"
+    return f"{percent:.0f}%" if percent >= 10 else f"{percent:.1f}%" if percent >= 1 else f"{percent:.2g}%"
+
+
+def between(lower: Any, upper: Any, *, as_share: bool = True) -> str:
+    """``12% to 17%``; a dash when either end is missing."""
+    if missing(lower) or missing(upper):
+        return NOT_KNOWN
+    say = share if as_share else number
+    return f"{say(lower)} to {say(upper)}"
+
+
+def zero_bound(n: float) -> float:
+    """Exact one-sided 95% upper bound of a share when 0 of ``n`` were seen (science 5.4)."""
+    return 1.0 if n <= 0 else 1.0 - 0.05 ** (1.0 / float(n))
+
+
+def of_n(x: float, n: float) -> str:
+    """``41 of 300 (14%)``; zero of n carries its upper bound; nothing of nothing is said so."""
+    if n <= 0:
+        return "none examined"
+    if x == 0:
+        return f"0 of {int(n):,} (below {share(zero_bound(n))})"
+    return f"{int(x):,} of {int(n):,} ({share(x / n)})"
+
+
+def when(day: Any) -> str:
+    """``day 420``."""
+    return NOT_KNOWN if missing(day) else f"day {int(float(day)):,}".replace("-", "−")
+
+
+def timepoint(name: str) -> str:
+    """``post_induction`` as ``post-induction``; ``relapse_2`` as ``relapse 2``."""
+    if name == "mrd":
+        return "MRD visit"
+    if name in {"mgus", "smm"}:
+        return name.upper()
+    return re.sub(r"-(\d+)$", r" \1", str(name).replace("_", "-")).replace("mrd ", "MRD visit ")
+
+
+def cell_type(name: str) -> str:
+    """``cd8_t`` as ``CD8 T``, ``b_cell`` as ``B cell``; a user's own label as it stands."""
+    known = {
+        "plasma": "plasma cell", "b_cell": "B cell", "pre_b": "pre-B", "cd4_t": "CD4 T", "cd8_t": "CD8 T", "nk": "NK",
+        "pdc": "pDC", "hspc": "stem/progenitor",
+    }  # fmt: skip
+    return known.get(name, str(name))
+
+
+def type_group(name: str, *, is_tumour_type: bool = False) -> str:
+    """The group that figures colour a cell type by."""
+    return TYPE_GROUPS.get(name, OTHER_TUMOUR if is_tumour_type else OTHER)
+
+
+def tier(code: str) -> str:
+    """Plain words of a tier code such as ``T4a`` or ``T5+``; ``not assessable`` when there is none."""
+    return TIERS.get(str(code)[:2], "not assessable")
+
+
+def suffixes(text: str) -> list[tuple[str, str]]:
+    """The parts of a tier suffix (``Q+-C?``) with their plain words."""
+    return [(part, SUFFIXES[part]) for part in re.findall(r"[QC][+\-0?]", str(text)) if part in SUFFIXES]
+
+
+def plain(text: Any) -> str:
+    """A code of ours without underscores; a dash when missing."""
+    return NOT_KNOWN if missing(text) else str(text).replace("_", " ")
