@@ -147,3 +147,10 @@ def test_unknown_setting_starts_nothing(checkout: Path, cohort: Path) -> None:
     assert done.returncode != 0
     assert "did you mean 'seed'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_lint_is_clean(finished: Path, checkout: Path) -> None:
+    """Snakemake's own advice on style is followed."""
+    done = run("--lint", "--configfile", str(checkout / DEMO_CONFIG), directory=finished, checkout=checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Congratulations, your workflow is in a good condition" in done.stdout + done.stderr

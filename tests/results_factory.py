@@ -1,0 +1,408 @@
+"""A plausible ``results/`` folder made by hand from the contract, for tests of what reads it.
+
+Three patients: P1 has four clones and four timepoints (one of them with zero malignant
+cells), P2 has no plasma cells at all, H1 is a healthy donor. Nothing here is inferred.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from marrowclone import tables
+from marrowclone.keys import TABLES
+
+CLINICAL_COLUMNS = {
+    "mrd": "patient day assay result cells_analysed events lod loq value compartment first_pull",
+    "imaging": "patient day modality result deauville",
+    "response": "patient day response m_protein m_protein_unit kappa_flc lambda_flc",
+    "therapy": "patient start regimen stop line classes",
+    "cytogenetics": "patient day event method fraction",
+    "pro": "patient day instrument version",
+    "outcome": "patient pfs_day pfs_event death_day death_cause last_contact_day",
+}
+
+
+def frame(columns: str | tuple, rows: list[tuple]) -> pd.DataFrame:
+    names = columns.split() if isinstance(columns, str) else list(columns)
+    return pd.DataFrame(rows, columns=names)
+
+
+SAMPLES = frame(
+    "sample patient timepoint day compartment sort batch chemistry prep",
+    [
+        ("P1_dx", "P1", "diagnosis", 0, "BM", "none", "b1", "10x_3p_v3", ""),
+        ("P1_pi", "P1", "post_induction", 182, "BM", "none", "b2", "10x_3p_v3", ""),
+        ("P1_mrd", "P1", "mrd", 420, "BM", "none", "b2", "10x_3p_v3", ""),
+        (
+            "P1_relapse_bone_marrow_aspirate_second_pull_CD138_positive_fraction",
+            "P1",
+            "relapse",
+            900,
+            "BM",
+            "CD138+",
+            "b3",
+            "10x_3p_v3",
+            "",
+        ),
+        ("P2_dx", "P2", "diagnosis", 0, "BM", "none", "b1", "10x_3p_v3", ""),
+        ("H1_bm", "H1", "healthy", 0, "BM", "none", "b1", "10x_3p_v3", ""),
+    ],
+)
+N_CELLS = {"P1_dx": 400, "P1_pi": 300, "P1_mrd": 300, SAMPLES["sample"][3]: 250, "P2_dx": 200, "H1_bm": 250}
+#: Malignant cells per clone c1..c4 and normal plasma cells, per sample.
+PLASMA = {
+    "P1_dx": ((120, 60, 30, 12), 20),
+    "P1_pi": ((6, 14, 3, 2), 18),
+    "P1_mrd": ((0, 0, 0, 0), 35),
+    SAMPLES["sample"][3]: ((5, 140, 0, 40), 10),
+    "P2_dx": ((0, 0, 0, 0), 0),
+    "H1_bm": ((0, 0, 0, 0), 30),
+}
+REST = ("cd4_t", "cd8_t", "nk", "monocyte", "macrophage", "b_cell", "erythroid", "hspc", "neutrophil", "unresolved")
+CLONES = ("c1", "c2", "c3", "c4")
+EVENTS = {
+    "all": {("chr1", "q"): 3, ("chr13", "q"): 1},
+    "c1": {("chr1", "q"): 3, ("chr13", "q"): 1, ("chr9", "p"): 3, ("chr9", "q"): 3},
+    "c2": {("chr1", "q"): 4, ("chr13", "q"): 1, ("chr17", "p"): 1},
+    "c3": {("chr1", "q"): 3, ("chr13", "q"): 1, ("chr9", "p"): 3, ("chr9", "q"): 3, ("chr15", "q"): 3},
+    "c4": {("chr1", "q"): 4, ("chr13", "q"): 1, ("chr17", "p"): 1, ("chr8", "p"): 0, ("chr16", "p"): 1},
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    root: Path
+    samples: pd.DataFrame
+    clinical: dict[str, pd.DataFrame]
+
+    def records(self, patient: str) -> list[dict]:
+        return self.samples[self.samples["patient"] == patient].to_dict("records")
+
+    def paths(self, patient: str) -> dict[str, str]:
+        files = {
+            "reference": f"copy_number/{patient}.reference.tsv",
+            "malignant": f"copy_number/{patient}.malignant.tsv.gz",
+            "arms": f"copy_number/{patient}.arms.tsv",
+            "clone_cells": f"clones/{patient}.cells.tsv.gz",
+            "profiles": f"clones/{patient}.profiles.tsv",
+            **{
+                k: f"evolution/{patient}.{k}.tsv"
+                for k in ("tree", "fractions", "burden", "dynamics", "labels", "resistance")
+            },
+            "cells": "embedding/cells.tsv.gz",
+            "landmarks": "cure/landmarks.tsv",
+            "qol": "cure/qol.tsv",
+        }
+        return {k: str(self.root / v) for k, v in files.items()}
+
+    def qc(self, patient: str) -> list[str]:
+        return [str(self.root / "cells" / f"{r['sample']}.qc.tsv.gz") for r in self.records(patient)]
+
+
+def make_results(root: Path) -> Results:
+    """Write the three patients' tables under ``root``."""
+    rng = np.random.default_rng(5)
+    embedding, truth_cells = [], []
+    for row in SAMPLES.itertuples():
+        n, (clones, n_normal) = N_CELLS[row.sample], PLASMA[row.sample]
+        n_plasma = sum(clones) + n_normal
+        types = ["plasma"] * n_plasma + list(rng.choice(REST, size=n - n_plasma))
+        cells = [f"{row.sample}:{i:04d}" for i in range(n)]
+        dropped = [f"{row.sample}:x{i:03d}" for i in range(40)]
+        qc = pd.DataFrame(
+            {
+                "cell": cells + dropped,
+                "keep": [True] * n + [False] * 40,
+                "reason": [""] * n + ["low_umi"] * 20 + ["doublet"] * 12 + ["high_mito"] * 8,
+                "n_umi": rng.integers(800, 20000, n + 40),
+                "n_genes": rng.integers(300, 5000, n + 40),
+            }
+        )
+        qc = qc.assign(n_umi_non_ig=qc["n_umi"] // 2, n_genes_non_ig=qc["n_genes"] - 20, pct_mito=4.0, pct_ig=20.0)
+        qc = qc.assign(pct_hb=1.0, doublet_score=0.1, doublet=qc["reason"] == "doublet")
+        write(root / "cells" / f"{row.sample}.qc.tsv.gz", "cells.qc", qc)
+        centre = {t: 8 * rng.random(2) for t in (*REST, "plasma")}
+        xy = np.array([centre[t] for t in types]) + rng.normal(0, 0.5, (n, 2))
+        embedding.append(
+            pd.DataFrame(
+                {
+                    "cell": cells,
+                    "sample": row.sample,
+                    "patient": row.patient,
+                    "timepoint": row.timepoint,
+                    "day": row.day,
+                    "cell_type": types,
+                    "confidence": 0.9,
+                    "is_plasma": [t == "plasma" for t in types],
+                    "is_tumour_type": [t == "plasma" for t in types],
+                    "cluster": 1,
+                    "umap_1": xy[:, 0],
+                    "umap_2": xy[:, 1],
+                }
+            )
+        )
+        clone = [c for c, k in zip(CLONES, clones, strict=True) for _ in range(k)] + [""] * (n - sum(clones))
+        truth_cells.append(
+            pd.DataFrame(
+                {
+                    "cell": cells,
+                    "sample": row.sample,
+                    "patient": row.patient,
+                    "cell_type": types,
+                    "malignant": [c != "" for c in clone],
+                    "clone": clone,
+                    "doublet": False,
+                }
+            )
+        )
+    cells = pd.concat(embedding, ignore_index=True)
+    truth = pd.concat(truth_cells, ignore_index=True)
+    write(root / "embedding" / "cells.tsv.gz", "embedding.cells", cells)
+    for patient in ("P1", "P2", "H1"):
+        _patient_tables(root, patient, truth[truth["patient"] == patient])
+    _cure(root)
+    write(
+        root / "report" / "truth.tsv",
+        "report.truth",
+        pd.DataFrame(columns=[*TABLES["report.truth"], "n", "note"]),
+    )
+    return Results(root, SAMPLES.copy(), clinical_tables())
+
+
+def write(path: Path, name: str, table: pd.DataFrame) -> None:
+    tables.write_table(path, table, columns=TABLES[name])
+
+
+def _patient_tables(root: Path, patient: str, truth: pd.DataFrame) -> None:
+    rich = patient == "P1"
+    plasma = truth[truth["cell_type"] == "plasma"]
+    rung = {"P1": "R2", "P2": "none", "H1": "R2"}[patient]
+    write(
+        root / "copy_number" / f"{patient}.reference.tsv",
+        "copy_number.reference",
+        frame(
+            TABLES["copy_number.reference"],
+            [(patient, rung, "plasma", 612, 3, "3 healthy donors with 612 plasma cells; R1 needs 50 polyclonal cells")],
+        )
+        if rung != "none"
+        else frame(TABLES["copy_number.reference"], [(patient, "none", "", 0, 0, "no plasma cells found")]),
+    )
+    malignant = plasma["malignant"].to_numpy(dtype=bool)
+    call = np.where(malignant, "malignant", "normal").astype(object)
+    call[::17] = "unassigned"
+    write(
+        root / "copy_number" / f"{patient}.malignant.tsv.gz",
+        "copy_number.malignant",
+        pd.DataFrame(
+            {
+                "cell": plasma["cell"],
+                "sample": plasma["sample"],
+                "p_malignant": np.where(malignant, 0.98, 0.02),
+                "call": call,
+                "cnv_score": np.where(malignant, 0.1, 0.01),
+                "light_chain": "kappa",
+                "reference_rung": rung,
+                "evidence": "copy_number",
+            }
+        ),
+    )
+    arm_rows, profile_rows = [], []
+    for clone, events in EVENTS.items() if rich else ():
+        for number in [*range(1, 23), "X"]:
+            chromosome = f"chr{number}"
+            for arm in ("q",) if number in (13, 14, 15, 21, 22) else ("p", "q"):
+                state = events.get((chromosome, arm), 2)
+                ratio = {0: -1.4, 1: -0.6, 2: 0.0, 3: 0.4, 4: 0.7}[state]
+                posterior = 0.6 if (chromosome, arm) == ("chr16", "p") else 0.97
+                call = "neutral" if state == 2 else "gain" if state > 2 else "loss"
+                arm_rows.append((clone, chromosome, arm, state, posterior, ratio, call, 200, 180))
+                start = 1 if arm == "p" else 60_000_001
+                if clone != "all":
+                    profile_rows.append((clone, chromosome, start, start + 59_999_999, state, posterior, ratio))
+    write(root / "copy_number" / f"{patient}.arms.tsv", "copy_number.arms", frame(TABLES["copy_number.arms"], arm_rows))
+    write(
+        root / "clones" / f"{patient}.profiles.tsv",
+        "clones.profiles",
+        frame(TABLES["clones.profiles"], profile_rows),
+    )
+    own = truth[truth["malignant"]]
+    write(
+        root / "clones" / f"{patient}.cells.tsv.gz",
+        "clones.cells",
+        pd.DataFrame({"cell": own["cell"], "sample": own["sample"], "clone": own["clone"], "posterior": 0.95}),
+    )
+    _evolution(root, patient, rich)
+
+
+def _evolution(root: Path, patient: str, rich: bool) -> None:
+    tree = [
+        ("trunk", "", "1q gain;13q loss", 1.0),
+        ("c1", "trunk", "9p gain;9q gain", 0.93),
+        ("c3", "c1", "15q gain", 0.71),
+        ("c2", "trunk", "1q amplification;17p loss", 0.98),
+        ("c4", "c2", "8p homozygous loss;16p loss", 0.88),
+    ]
+    fractions, total = [], {"P1_dx": 0.4, "P1_pi": 1e-3, "P1_mrd": 3e-6, SAMPLES["sample"][3]: 0.12}
+    for row in SAMPLES[SAMPLES["patient"] == "P1"].itertuples():
+        counts = PLASMA[row.sample][0]
+        n = sum(counts)
+        for clone, k in zip(CLONES, counts, strict=True):
+            p = (k + 0.5) / (n + 2)
+            half = 1.96 * np.sqrt(p * (1 - p) / (n + 3))
+            lower, upper = (max(0, p - half), min(1, p + half)) if n else (0.0, 1.0)
+            if k == 0:
+                lower = 0.0
+            b = total[row.sample]
+            fraction = k / n if n else np.nan
+            burden = b * fraction if n else np.nan
+            fractions.append(
+                (
+                    clone,
+                    row.sample,
+                    row.timepoint,
+                    row.day,
+                    n,
+                    k,
+                    fraction,
+                    lower,
+                    upper,
+                    burden,
+                    b * lower / 2,
+                    b * upper * 2,
+                    "NGS" if row.sample == "P1_mrd" else "scRNA",
+                )
+            )
+    burden = [
+        ("P1_dx", "diagnosis", 0, "scRNA", True, 0.4, 0.2, 0.7, np.nan, ""),
+        ("P1_dx", "diagnosis", 0, "aspirate", False, 0.55, 0.3, 0.8, 0.01, ""),
+        ("P1_pi", "post_induction", 182, "NGS", True, 1.2e-3, 5e-4, 3e-3, 1e-6, ""),
+        ("P1_pi", "post_induction", 182, "scRNA", False, 8e-2, 5e-2, 1.2e-1, np.nan, ""),
+        ("P1_mrd", "mrd", 420, "NGS", True, 0.0, 0.0, 3e-6, 1e-6, "below the limit of detection"),
+        ("P1_mrd", "mrd", 420, "scRNA", False, 0.0, 0.0, 1e-2, np.nan, "0 of 300 cells"),
+        (SAMPLES["sample"][3], "relapse", 900, "M-protein", True, 0.12, 0.05, 0.3, np.nan, "sorted sample"),
+    ]
+    dynamics = [
+        ("c1", 0, 182, -0.9, -1.3, -0.6, -0.2, 0.0, "on therapy"),
+        ("c2", 0, 182, -0.5, -0.8, -0.3, 0.21, 0.0, "on therapy"),
+        ("c2", 182, 900, 0.22, 0.1, 0.35, 0.3, 0.99, "mixed"),
+        ("c4", 182, 900, 0.31, 0.12, 0.5, 0.12, 0.98, "off therapy"),
+    ]
+    labels = [
+        ("c1", 900, "lost_below_limit", 0.7, "growth-only; 5 cells"),
+        ("c2", 900, "expanding", 0.97, "growth-only"),
+        ("c3", 900, "not_assessable", np.nan, "fewer than 3 cells"),
+        ("c4", 900, "re_emergent", 0.9, "both"),
+    ]
+    resistance = [
+        (
+            "c2",
+            900,
+            "BCMA-CART",
+            "TNFRSF17",
+            "expression",
+            0.05,
+            0.0,
+            0.18,
+            "antigen_loss",
+        ),
+        ("c4", 900, "PI", "PSMB5", "expression", 1.3, 0.7, 2.1, "indeterminate"),
+        ("c2", 900, "IMiD", "", "phenotypic", 0.22, 0.1, 0.35, "grew_on_drug"),
+    ]
+    rows = {
+        "tree": tree,
+        "fractions": fractions,
+        "burden": burden,
+        "dynamics": dynamics,
+        "labels": labels,
+        "resistance": resistance,
+    }
+    for name, values in rows.items():
+        table = frame(TABLES[f"evolution.{name}"], values if rich else [])
+        write(root / "evolution" / f"{patient}.{name}.tsv", f"evolution.{name}", table)
+    tables.write_text(root / "evolution" / f"{patient}.nwk", "((c3)c1,(c4)c2)trunk;\n" if rich else ";\n")
+
+
+def _cure(root: Path) -> None:
+    def landmark(day: int, tier: str, suffix: str, p: tuple, css: tuple, parts: tuple, reason: str) -> tuple:
+        return ("P1", day, tier, suffix, *p, *css, *parts, reason)
+
+    rows = [
+        landmark(
+            0,
+            "T0",
+            "Q--C?",
+            (1, 0, 0, 0, 0, 0),
+            (6, 5, 8, 3, 12),
+            (0.02, np.nan, 0.02, 0.45, np.nan, 0.8),
+            "active disease at diagnosis",
+        ),
+        landmark(
+            182,
+            "T1",
+            "Q0-C?",
+            (0, 0.9, 0.1, 0, 0, 0),
+            (24, 19, 30, 14, 36),
+            (0.18, 0.6, 0.15, 0.6, np.nan, 1.0),
+            "VGPR; NGS positive at 1.2e-3",
+        ),
+        landmark(
+            420,
+            "T2",
+            "Q+-C?",
+            (0, 0.1, 0.85, 0.05, 0, 0),
+            (47, 42, 52, 36, 59),
+            (0.45, 0.8, 0.3, 0.84, np.nan, 1.0),
+            "CR; one NGS result negative at 1e-6; imaging negative",
+        ),
+        landmark(
+            900,
+            "T0",
+            "Q0-C-",
+            (0.97, 0.03, 0, 0, 0, 0),
+            (9, 7, 14, 4, 21),
+            (0.02, 0.1, 0.03, 0.7, np.nan, 1.0),
+            "progressive disease (IMWG PD) at day 890; c2 and c4 expanding",
+        ),
+        (
+            "P2", 0, "", "Q?-C?", *([np.nan] * 6), *([np.nan] * 5), *([np.nan] * 5), 0.0,
+            "insufficient: no residual-disease evidence, no quality of life",
+        ),
+    ]  # fmt: skip
+    write(root / "cure" / "landmarks.tsv", "cure.landmarks", frame(TABLES["cure.landmarks"], rows))
+    qol = []
+    for day, shift in ((0, -25), (182, -10), (420, 5), (900, -5)):
+        for scale, base in (("QL2", 70), ("PF2", 80), ("EF", 78), ("SUMMARY", 82), ("FA", 35), ("PA", 30), ("DS", 25)):
+            symptom = scale in {"FA", "PA", "DS"}
+            score = base - shift if symptom else base + shift
+            qol.append(("P1", day, "QLQ-MY20" if scale == "DS" else "QLQ-C30", scale, score, score > 39 or score < 60))
+    write(root / "cure" / "qol.tsv", "cure.qol", frame(TABLES["cure.qol"], qol))
+
+
+def clinical_tables() -> dict[str, pd.DataFrame]:
+    """P1's clinical tables as ``read_clinical`` gives them."""
+    none = np.nan
+    rows = {
+        "mrd": [
+            ("P1", 182, "NGS", "positive", 1e6, 1200, 1e-6, 5e-6, 1.2e-3, "BM", "yes"),
+            ("P1", 420, "NGS", "negative", 3e6, 0, 1e-6, 5e-6, none, "BM", "yes"),
+            ("P1", 600, "NGF", "indeterminate", 2e5, 0, 1e-4, 2e-4, none, "BM", ""),
+            ("P1", 760, "NGF", "positive", 5e6, 900, 4e-6, 1e-5, 1.8e-4, "BM", "yes"),
+        ],
+        "imaging": [("P1", 0, "PET-CT", "positive", 5), ("P1", 425, "PET-CT", "negative", 1)],
+        "response": [
+            ("P1", 90, "PR", 9.0, "g/L", none, none),
+            ("P1", 180, "VGPR", 1.0, "g/L", none, none),
+            ("P1", 415, "CR", 0.0, "g/L", none, none),
+            ("P1", 890, "PD", 14.0, "g/L", none, none),
+        ],
+        "therapy": [
+            ("P1", 5, "VRd", 170, 1, "PI IMiD"),
+            ("P1", 200, "melphalan 200 mg/m2 with autologous transplant", 215, 1, "alkylator ASCT"),
+            ("P1", 260, "lenalidomide maintenance", 700, 1, "IMiD"),
+            ("P1", 905, "anti-BCMA CAR-T", none, 2, "BCMA-CART"),
+        ],
+    }
+    return {name: frame(columns, rows.get(name, [])) for name, columns in CLINICAL_COLUMNS.items()}
