@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from marrowclone import tables
 from marrowclone.keys import TABLES
 
@@ -116,7 +117,7 @@ def make_results(root: Path) -> Results:
             {
                 "cell": cells + dropped,
                 "keep": [True] * n + [False] * 40,
-                "reason": [""] * n + ["low_umi"] * 20 + ["doublet"] * 12 + ["high_mito"] * 8,
+                "reason": [""] * n + ["few non-Ig UMIs"] * 20 + ["doublet"] * 12 + ["few non-Ig genes; doublet"] * 8,
                 "n_umi": rng.integers(800, 20000, n + 40),
                 "n_genes": rng.integers(300, 5000, n + 40),
             }
@@ -291,10 +292,10 @@ def _evolution(root: Path, patient: str, rich: bool) -> None:
         ("c4", 182, 900, 0.31, 0.12, 0.5, 0.12, 0.98, "off therapy"),
     ]
     labels = [
-        ("c1", 900, "lost_below_limit", 0.7, "growth-only; 5 cells"),
+        ("c1", 900, "lost (below limit)", 0.7, "growth-only; 5 cells"),
         ("c2", 900, "expanding", 0.97, "growth-only"),
-        ("c3", 900, "not_assessable", np.nan, "fewer than 3 cells"),
-        ("c4", 900, "re_emergent", 0.9, "both"),
+        ("c3", 900, "not assessable", np.nan, "fewer than 3 cells"),
+        ("c4", 900, "re-emergent", 0.9, "both"),
     ]
     resistance = [
         (
@@ -377,7 +378,16 @@ def _cure(root: Path) -> None:
         for scale, base in (("QL2", 70), ("PF2", 80), ("EF", 78), ("SUMMARY", 82), ("FA", 35), ("PA", 30), ("DS", 25)):
             symptom = scale in {"FA", "PA", "DS"}
             score = base - shift if symptom else base + shift
-            qol.append(("P1", day, "QLQ-MY20" if scale == "DS" else "QLQ-C30", scale, score, score > 39 or score < 60))
+            qol.append(
+                (
+                    "P1",
+                    day,
+                    "QLQ-MY20" if scale == "DS" else "QLQ-C30",
+                    scale,
+                    score,
+                    score > 39 if symptom else score < 60,
+                )
+            )
     write(root / "cure" / "qol.tsv", "cure.qol", frame(TABLES["cure.qol"], qol))
 
 
@@ -406,3 +416,151 @@ def clinical_tables() -> dict[str, pd.DataFrame]:
         ],
     }
     return {name: frame(columns, rows.get(name, [])) for name, columns in CLINICAL_COLUMNS.items()}
+
+
+def stress_patient():
+    """Ten clones at ten close timepoints with long names, as tables: what a page must survive."""
+    from marrowclone.report.gather import Patient, sheet
+
+    rng = np.random.default_rng(3)
+    days = [0, 14, 21, 150, 180, 400, 415, 700, 1100, 1105]
+    times = [
+        "diagnosis",
+        "post_induction",
+        "post_induction_2",
+        "pre_transplant",
+        "post_transplant",
+        "consolidation",
+        "mrd",
+        "maintenance",
+        "relapse",
+        "refractory",
+    ]
+    samples = sheet(
+        [
+            {
+                "sample": f"Universitaetsklinikum-0042_{t}_bone_marrow.aspirate",
+                "patient": "X" * 40,
+                "timepoint": t,
+                "day": d,
+            }
+            for t, d in zip(times, days, strict=True)
+        ]
+    )
+    clones = [f"c{i}" for i in range(1, 11)]
+    rows, arms, profiles = [], [], []
+    for sample in samples.itertuples():
+        counts = rng.multinomial(60, rng.dirichlet(np.full(10, 0.4)))
+        for clone, k in zip(clones, counts, strict=True):
+            f, high = k / 60, min(1.0, (k + 4) / 60)
+            rows.append((clone, sample.sample, sample.timepoint, sample.day, 60, k, f, max(0, (k - 4) / 60), high))
+    fractions = frame(TABLES["evolution.fractions"][:9], rows)
+    total = fractions["day"].map(dict(zip(days, 10.0 ** rng.uniform(-5, -0.3, 10), strict=True)))
+    fractions = fractions.assign(
+        burden=total * fractions["fraction"], burden_lower=total * fractions["lower"] / 3,
+        burden_upper=total * fractions["upper"] * 3, burden_source="scRNA",
+    )  # fmt: skip
+    for clone in ["all", *clones]:
+        for n in range(1, 23):
+            for arm in "pq":
+                state = int(rng.choice([0, 1, 2, 2, 2, 2, 3, 4, 5]))
+                arms.append((clone, f"chr{n}", arm, state, rng.random(), state / 2 - 1, "", 100, 50))
+                start = 1 if arm == "p" else 250_000_000 // (n + 2)
+                if clone != "all":
+                    profiles.append(
+                        (clone, f"chr{n}", start, start + 250_000_000 // (n + 2), state, 0.9, state / 2 - 1)
+                    )
+    events = ", ".join(f"{i}q gain of the long arm" for i in range(1, 12))
+    tree = [("trunk", "", events, 1.0)] + [
+        (c, "trunk" if i < 2 else clones[i - 2], events[: 30 * i], 0.5) for i, c in enumerate(clones)
+    ]
+    burden = [
+        (s.sample, s.timepoint, s.day, source, i == 0, 10.0 ** rng.uniform(-5, 0), 1e-5, 0.9, 1e-6, "")
+        for s in samples.itertuples()
+        for i, source in enumerate(("NGS", "NGF", "scRNA", "aspirate", "none: CD138-sorted sample of unknown yield"))
+    ]
+    patient = samples["patient"].iloc[0]
+    landmarks = [
+        (
+            patient,
+            d,
+            f"T{i % 6}",
+            "Q?-C-",
+            *[1 / 6] * 6,
+            50 + i,
+            45,
+            60,
+            20,
+            80,
+            0.1,
+            0.5,
+            0.9,
+            np.nan,
+            np.nan,
+            0.8,
+            "because " * 30,
+        )
+        for i, d in enumerate(days)
+    ]
+    clinical = {name: frame(columns, []) for name, columns in CLINICAL_COLUMNS.items()}
+    clinical["mrd"] = frame(
+        CLINICAL_COLUMNS["mrd"],
+        [
+            (patient, d + k, a, "negative", 1e6, 0, 1e-6, 1e-5, np.nan, "BM", True)
+            for d in days
+            for k, a in enumerate(("NGS", "NGF"))
+        ],
+    )
+    clinical["response"] = frame(
+        CLINICAL_COLUMNS["response"], [(patient, d + 1, "VGPR", 1.0, "g/L", 1, 1) for d in days]
+    )
+    clinical["therapy"] = frame(
+        CLINICAL_COLUMNS["therapy"],
+        [
+            (patient, d, f"regimen {i} with a rather long name of many drugs and doses", d + 30, i, "PI")
+            for i, d in enumerate(days)
+        ],
+    )
+    qol = frame(
+        TABLES["cure.qol"],
+        [
+            (patient, d, "QLQ-C30", s, float(rng.integers(0, 101)), bool(rng.integers(0, 2)))
+            for d in days
+            for s in [
+                "QL2",
+                "PF2",
+                "RF2",
+                "EF",
+                "CF",
+                "SF",
+                "FA",
+                "NV",
+                "PA",
+                "DY",
+                "SL",
+                "AP",
+                "CO",
+                "DI",
+                "FI",
+                "SUMMARY",
+            ]
+        ],
+    )
+    cells = pd.DataFrame(
+        {
+            "cell": [f"{s}:{i}" for s in samples["sample"] for i in range(100)],
+            "sample": np.repeat(samples["sample"], 100),
+            "patient": patient,
+        }
+    ).assign(
+        cell_type=lambda f: rng.choice([*REST, "plasma", "my own label"], len(f)),
+        is_tumour_type=lambda f: f["cell_type"] == "plasma",
+    )
+    plasma = cells[cells["is_tumour_type"]]
+    return Patient(
+        name=patient, samples=samples, cells=cells, arms=frame(TABLES["copy_number.arms"], arms),
+        malignant=plasma[["cell", "sample"]].assign(call="malignant"), fractions=fractions,
+        profiles=frame(TABLES["clones.profiles"], profiles), tree=frame(TABLES["evolution.tree"], tree),
+        burden=frame(TABLES["evolution.burden"], burden), landmarks=frame(TABLES["cure.landmarks"], landmarks), qol=qol,
+        reference=frame(TABLES["copy_number.reference"], [(patient, "R5", "cd4_t", 500, 10, "")]), clinical=clinical,
+    )  # fmt: skip

@@ -21,7 +21,7 @@ class UserError(Exception):
         super().__init__(f"{message} Hint: {hint}" if hint else message)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Problem:
     """One thing that is wrong in one place of one file.
 

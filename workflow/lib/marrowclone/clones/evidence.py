@@ -59,8 +59,16 @@ class Evidence:
 
 
 def usable_genes(genes: pd.DataFrame) -> np.ndarray:
-    """Genes that may speak for dosage: autosomal, on an arm, outside Ig, TR and MHC loci (science 1.6)."""
-    return (genes["chromosome"].isin(AUTOSOMES) & genes["arm"].isin(["p", "q"]) & (genes["locus"] == "")).to_numpy()
+    """Genes that may speak for dosage: autosomal, on an arm, outside Ig, TR and MHC loci (science 1.6).
+
+    Where there are columns ``used`` (the baseline's exclusions) and ``measured`` (in every sample's
+    annotation), both must be true as well.
+    """
+    fit = genes["chromosome"].isin(AUTOSOMES) & genes["arm"].isin(["p", "q"]) & (genes["locus"] == "")
+    for flag in ("used", "measured"):
+        if flag in genes:
+            fit &= genes[flag].astype(bool)
+    return fit.to_numpy()
 
 
 def gene_weights(counts: sparse.csr_matrix, sample: np.ndarray, *, min_dispersion: float) -> np.ndarray:
@@ -199,7 +207,7 @@ def _expected(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Expected share per capture and gene (S x G), and which captures have their own reference."""
     table = baseline.reindex(index=symbols, columns=list(names)).fillna(0.0).to_numpy(dtype=float).T
-    referenced = (table > 0).any(axis=1)
+    referenced: np.ndarray = np.asarray((table > 0).any(axis=1))
     stand_in = table[referenced].mean(axis=0) if referenced.any() else own
     table = np.where(referenced[:, None], table, stand_in[None, :])
     return table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12), referenced

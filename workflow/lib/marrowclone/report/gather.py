@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ def read_many(name: str, paths: Iterable[str | Path]) -> pd.DataFrame:
     for path in paths:
         frame = read_one(name, path)
         if "sample" not in frame.columns:
-            frame.insert(0, "sample", Path(path).name.split(".")[0])
+            frame.insert(0, "sample", Path(path).name.removesuffix(".qc.tsv.gz"))
         if len(frame):
             frames.append(frame)
     return pd.concat(frames, ignore_index=True) if frames else empty(name).assign(sample="")
@@ -48,6 +49,16 @@ def sheet(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             frame[name] = 0 if name == "day" else ""
     frame["day"] = frame["day"].astype(int)
     return frame.sort_values(["patient", "day", "sample"], kind="stable").reset_index(drop=True)
+
+
+def read_warnings(paths: Iterable[str | Path]) -> list[str]:
+    """What QC warns of, from the samples' ``qc.json``: ``sample: warning``."""
+    said = []
+    for path in paths:
+        if Path(path).exists():
+            facts = json.loads(Path(path).read_text(encoding="utf-8"))
+            said += [f"{Path(path).name.removesuffix('.qc.json')}: {text}" for text in facts.get("warnings", [])]
+    return said
 
 
 @dataclass(frozen=True)
@@ -72,11 +83,12 @@ class Patient:
     landmarks: pd.DataFrame = field(default_factory=lambda: empty("cure.landmarks"))
     qol: pd.DataFrame = field(default_factory=lambda: empty("cure.qol"))
     clinical: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     @property
     def healthy(self) -> bool:
         """Whether this is a healthy donor."""
-        return len(self.samples) > 0 and bool((self.samples["timepoint"] == HEALTHY).all())
+        return len(self.samples) > 0 and bool(self.samples["timepoint"].str.fullmatch(rf"{HEALTHY}(_\d+)?").all())
 
     def clinical_rows(self, name: str) -> pd.DataFrame:
         """This patient's rows of a clinical table, in day order; empty when there is none."""
@@ -109,6 +121,7 @@ def read_patient(
     *,
     samples: Sequence[Mapping[str, Any]],
     qc: Sequence[str],
+    qc_facts: Sequence[str] = (),
     paths: Mapping[str, str],
     clinical: Mapping[str, pd.DataFrame],
 ) -> Patient:
@@ -119,7 +132,7 @@ def read_patient(
     samples
         the patient's rows of the sample sheet.
     qc
-        paths of the QC tables of these samples.
+        paths of the QC tables of these samples; ``qc_facts`` of their ``qc.json``.
     paths
         path by field: those of :data:`PATIENT_TABLES`, and the cohort's ``cells``,
         ``landmarks`` and ``qol``. Files that are not there give empty frames.
@@ -138,6 +151,7 @@ def read_patient(
         landmarks=landmarks[landmarks["patient"] == name].sort_values("day").reset_index(drop=True),
         qol=qol[qol["patient"] == name].sort_values("day", kind="stable").reset_index(drop=True),
         clinical=clinical,
+        warnings=read_warnings(qc_facts),
         **frames,
     )
 

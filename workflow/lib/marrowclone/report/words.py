@@ -65,7 +65,7 @@ SCALES: dict[str, str] = {
     "BI": "Body image", "FP": "Future perspective", "INDEX": "EQ-5D index", "VAS": "EQ-VAS",
 }  # fmt: skip
 #: Scales on which a high score is a bad sign (symptoms); on all others high is good.
-SYMPTOM_SCALES = frozenset("FA NV PA DY SL AP CO DI FI DS SE".split())
+SYMPTOM_SCALES = frozenset(["FA", "NV", "PA", "DY", "SL", "AP", "CO", "DI", "FI", "DS", "SE"])
 
 #: Cell types in the groups that figures use; the tables keep the fine types.
 TYPE_GROUPS: dict[str, str] = {
@@ -136,8 +136,13 @@ def between(lower: Any, upper: Any, *, as_share: bool = True) -> str:
     """``12% to 17%``; a dash when either end is missing."""
     if missing(lower) or missing(upper):
         return NOT_KNOWN
-    say = share if as_share else number
-    return f"{say(lower)} to {say(upper)}"
+    low, high = (share(lower), share(upper)) if as_share else (number(lower, 2), number(upper, 2))
+    return f"{low} to {high}"
+
+
+def span(lower: Any, upper: Any) -> str:
+    """An interval of scores in whole numbers: ``42 to 52``."""
+    return NOT_KNOWN if missing(lower) or missing(upper) else f"{float(lower):.0f} to {float(upper):.0f}"
 
 
 def zero_bound(n: float) -> float:

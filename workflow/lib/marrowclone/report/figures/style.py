@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ CLONE_COLOURS = (
 CLONE_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p", "h", "d")
 UNNAMED_COLOUR = "#8a8f98"
 
-RC = {
+RC: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": TEXT,
@@ -187,7 +187,9 @@ def to_svg(fig: Figure, *, name: str, title: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)  # the page's CSS has it
+    text = re.sub(
+        r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL
+    )  # the page's CSS has it
     text = re.sub(r'(\bid=")', rf"\g<1>{name}-", text)
     text = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", text)
     text = re.sub(r"font: (?:(\w+) )?([\d.]+)px [^;\"]*", r"font-size: \2px; font-weight: \1", text)

@@ -1,0 +1,38 @@
+"""Copy-number signal of one patient over all timepoints, against a stated reference."""
+
+from marrowclone import tables
+from marrowclone.cells.matrix import read_cells
+from marrowclone.copy_number import store
+from marrowclone.copy_number.baseline import BASELINE_COLUMNS, usable_genes
+from marrowclone.copy_number.exclusions import exclusion_reasons
+from marrowclone.copy_number.reference import patient_signal
+from marrowclone.keys import TABLES
+from marrowclone.resources import read_resource
+from marrowclone.run import job
+
+with job(snakemake) as run:
+    patient = run.wildcards["patient"]
+    cells = store.relevant_cells(
+        tables.read_result(run.input.cells),
+        patient=patient,
+        donors=run.params.donors,
+        tumour_types=run.params.tumour_cell_types,
+    )
+    counts = read_cells([*run.input.counts, *run.input.donor_counts], cells["cell"].tolist())
+    genes = usable_genes(counts.var, exclusion_reasons(counts.var, read_resource(run.input.exclusions)))
+    found = patient_signal(
+        counts,
+        cells,
+        genes,
+        patient=patient,
+        donors=list(run.params.donors),
+        settings=run.settings,
+        calls=run.params.calls,
+        seed=run.seed,
+    )
+    reference = store.reference_table(found, patient=patient, tumour_types=run.params.tumour_cell_types)
+    run.say(f"reference {reference['rung'][0]}: {reference['reason'][0]}")
+    signal = store.signal_data(found, factor=run.settings["dynamic_threshold"])
+    tables.write_whole(run.output.signal, lambda path: signal.write_h5ad(path, compression="gzip"))
+    tables.write_table(run.output.reference, reference, columns=TABLES["copy_number.reference"])
+    tables.write_table(run.output.baseline, store.baseline_of(found), columns=BASELINE_COLUMNS)

@@ -1,0 +1,22 @@
+"""The cohort's page: every patient in a row, with links to their pages."""
+
+from marrowclone import tables
+from marrowclone.report import gather
+from marrowclone.report.cohort_page import cohort_page
+from marrowclone.report.inputs import clinical_tables, facts, patient_of
+from marrowclone.run import job
+
+with job(snakemake) as run:
+    clinical = clinical_tables(run.input)
+    page = cohort_page(
+        [patient_of(name, run.input, run.params, clinical) for name in run.params.patients],
+        cells=gather.read_one("embedding.cells", run.input.cells),
+        qc=gather.read_many("cells.qc", run.input.qc),
+        samples=gather.sheet(run.params.samples),
+        truth=gather.read_one("report.truth", run.input.truth),
+        notes=run.params.notes,
+        tumour_types=run.params.tumour_types,
+        facts=facts(run.params.config),
+        dpi=run.settings["dpi"],
+    )
+    tables.write_text(run.output.page, page)

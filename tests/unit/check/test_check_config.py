@@ -1,0 +1,157 @@
+"""The configuration: every message with its line, every default filled in, the documents in step."""
+
+import pytest
+import yaml
+
+from marrowclone import config as configuration
+from marrowclone.check import document
+from marrowclone.check.schemas import SHEETS, config_schema, defaults, key_paths, sheet_schema
+from marrowclone.clinical import COLUMNS
+from marrowclone.cohort import COLUMNS as SAMPLE_COLUMNS
+from marrowclone.errors import InputProblems
+from marrowclone.formats import FORMATS
+from marrowclone.keys import CHAPTERS, TIMEPOINTS
+
+TOP = "samples, clinical, seed, device, tumour_cell_types, truth, cells, embedding, copy_number, clones, evolution, cure, report"
+
+# text of config.yaml -> the message
+CASES = {
+    "unknown key": ("seed: 1\nsede: 2\n", f"config.yaml line 2: unknown key sede at the top, expected one of {TOP}. Hint: did you mean 'seed'?"),
+    "unknown clinical table": ("clinical:\n  mdr: x.tsv\n", "config.yaml line 2: unknown key mdr in clinical, expected one of mrd, imaging, response, therapy, cytogenetics, pro, outcome. Hint: did you mean 'mrd'?"),
+    "rule misspelt": ("cells:\n  qc_cell: {}\n", "config.yaml line 2: unknown key qc_cell in cells, expected one of load_counts, qc_cells. Hint: did you mean 'qc_cells'?"),
+    "rule in another chapter": ("cells:\n  call_arms: {}\n", "config.yaml line 2: unknown key call_arms in cells, expected one of load_counts, qc_cells. Hint: it belongs into copy_number"),
+    "device by another name": ("device: gpu\n", "config.yaml line 1: key device: found 'gpu', expected one of auto, cpu, cuda. Hint: did you mean 'cuda'?"),
+    "seed is a text": ("\nseed: one\n", "config.yaml line 2: key seed: found 'one', expected an integer from 0 to 4294967295."),
+    "seed is negative": ("seed: -1\n", "config.yaml line 1: key seed: found '-1', expected an integer from 0 to 4294967295."),
+    "seed is empty": ("seed:\n", "config.yaml line 1: key seed: found 'nothing', expected an integer from 0 to 4294967295. Hint: remove the line to have the default"),
+    "seed is true": ("seed: true\n", "config.yaml line 1: key seed: found 'True', expected an integer from 0 to 4294967295."),
+    "section is a text": ("clinical: mrd.tsv\n", "config.yaml line 1: key clinical: found 'mrd.tsv', expected a section of keys."),
+    "types are one text": ("tumour_cell_types: plasma\n", "config.yaml line 1: key tumour_cell_types: found 'plasma', expected a list."),
+    "no types": ("tumour_cell_types: []\n", "config.yaml line 1: key tumour_cell_types: found '[]', expected at least one entry."),
+    "key twice": ("seed: 1\ndevice: cpu\nseed: 2\n", "config.yaml line 3: key seed stands there twice, first on line 1. Hint: YAML keeps the last one silently; remove one."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_broken_configuration(tmp_path, monkeypatch, case):
+    text, message = CASES[case]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(InputProblems) as caught:
+        configuration.load(yaml.safe_load(text), files=["config.yaml"])
+    assert [str(p) for p in caught.value.problems] == [message]
+
+
+def test_command_line_has_no_line():
+    with pytest.raises(InputProblems, match=r"config: key device: found 'gpu'"):
+        configuration.load({"device": "gpu"})
+
+
+def test_later_file_wins_the_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text("device: cpu\n")
+    (tmp_path / "b.yaml").write_text("\n\ndevice: gpu\n")
+    with pytest.raises(InputProblems, match=r"b.yaml line 3: key device"):
+        configuration.load({"device": "gpu"}, files=["a.yaml", "b.yaml"])
+
+
+@pytest.mark.parametrize("text", ["seed: [1\n", "\tseed: 1\n", "- 1\n- 2\n"])
+def test_broken_yaml_is_a_problem_not_a_traceback(tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(InputProblems, match=r"c\.yaml line 1|c\.yaml line 2"):
+        configuration.load({}, files=[str(tmp_path / "c.yaml")])
+
+
+@pytest.mark.parametrize("given", [None, [], "seed", 3])
+def test_configuration_that_is_no_mapping(given):
+    with pytest.raises(InputProblems, match="expected a section of keys"):
+        configuration.load(given)
+
+
+def test_types_must_be_known(cohort, problems):
+    (cohort / "config.yaml").write_text("samples: samples.tsv\ntumour_cell_types: [plasm]\n")
+    # labels of the user count as known, so this can only be judged with the data
+    assert problems(read_matrices=True) == [
+        "config.yaml line 2: key tumour_cell_types: found 'plasm', neither a cell type of the marker panel nor a label "
+        "in a cell_types table. Hint: did you mean 'plasma'?"
+    ]
+
+
+def test_wrong_configuration_does_not_hide_the_sheets(cohort, problems):
+    text = (cohort / "config.yaml").read_text().replace("seed: 7", "seed: x")
+    (cohort / "config.yaml").write_text(text.replace("mrd: mrd.tsv", "mrd: 3"))
+    (cohort / "imaging.tsv").write_text("patient\tday\n")
+    found = problems()
+    assert [p.split(":")[0] for p in found[:2]] == ["config.yaml line 2", "config.yaml line 4"]
+    assert "imaging.tsv line 1, column modality: the column is missing; it is required." in found
+
+
+def test_truth_must_be_a_folder(cohort, problems):
+    (cohort / "config.yaml").write_text("samples: samples.tsv\ntruth: truht\n")
+    assert problems() == [
+        f"config.yaml line 2: key truth: found 'truht', no such folder. Hint: paths are relative to the working directory ({cohort})"
+    ]
+
+
+def test_every_key_has_default_description_and_unit():
+    schema = config_schema()
+    for path in key_paths(schema):
+        at = schema
+        for key in path:
+            at = at["properties"][key]
+        assert at.get("description"), path
+        if at.get("type") != "object":
+            assert "default" in at and at.get("unit"), path
+
+
+def test_defaults_satisfy_their_own_schema():
+    assert configuration.load({}) == defaults(config_schema())
+
+
+def test_every_rule_has_a_section():
+    config = configuration.load({})
+    for chapter, rules in CHAPTERS.items():
+        assert list(config[chapter])[: len(rules)] == list(rules)  # common.smk looks settings up by chapter and rule
+
+
+def test_template_equals_the_defaults():
+    assert yaml.safe_load(document.config_yaml()) == defaults(config_schema())
+
+
+def test_documents_are_in_step_with_the_schemas():
+    stale = [str(p.relative_to(document.ROOT)) for p in document.outdated()]
+    assert not stale, f"{stale} differ from the schemas; run: {document.COMMAND}"
+
+
+def test_document_notices_drift(tmp_path):
+    for path, text in document.documents(tmp_path).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert document.outdated(tmp_path) == []
+    (tmp_path / "config/config.yaml").write_text("seed: 2\n")
+    (tmp_path / "config/clinical/mrd.tsv").write_text("patient\tday\n")
+    assert [p.name for p in document.outdated(tmp_path)] == ["config.yaml", "mrd.tsv"]
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_every_column_is_described(name):
+    for column, rule in sheet_schema(name)["properties"].items():
+        assert rule.get("description") and rule.get("unit"), column
+
+
+@pytest.mark.parametrize("name", list(COLUMNS))
+def test_jobs_and_schemas_know_the_same_columns(name):
+    kinds = {"string": "text", "integer": "number", "number": "number", "boolean": "boolean", "array": "list"}
+    expected = {
+        column: "day" if rule["unit"].startswith("days") else kinds[rule["type"]]
+        for column, rule in sheet_schema(name)["properties"].items()
+    }
+    assert expected == COLUMNS[name]
+
+
+def test_vocabularies_are_those_of_the_library():
+    columns = sheet_schema("samples")["properties"]
+    assert tuple(columns) == SAMPLE_COLUMNS
+    assert tuple(columns["timepoint"]["vocabulary"]) == TIMEPOINTS
+    assert columns["timepoint"]["pattern"] == f"^({'|'.join(TIMEPOINTS)})(_[1-9][0-9]*)?$"
+    assert tuple(columns["format"]["enum"]) == FORMATS

@@ -1,0 +1,169 @@
+"""Count files that are not what they should be, each with what a person is told."""
+
+import gzip
+
+import h5py
+import numpy as np
+import pytest
+
+from marrowclone.errors import UserError
+from marrowclone.formats import detect, find_10x_files, resolve
+from unit.check.cohort_on_disk import BARCODES, GENES, counts, set_cell, write_h5, write_h5ad, write_mtx
+
+ROWS = [f"{g}\t{s}\tGene Expression" for g, s in GENES.itertuples(index=False)]
+
+
+def _mtx(path, **changes):
+    write_mtx(path, changes.pop("matrix", counts()), **changes)
+
+
+def _cut(path, share=0.5):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+
+
+def _h5ad_without(path, name):
+    write_h5ad(path, counts().T)
+    with h5py.File(path, "a") as file:
+        del file[name]
+
+
+def _mtx_cut(path):
+    _mtx(path)
+    _cut(path / "matrix.mtx.gz", 0.9)
+
+
+def _h5_cut(path):
+    write_h5(path, counts())
+    _cut(path)
+
+
+def _headless(path):
+    _mtx(path, packed=False)
+    (path / "matrix.mtx").write_text("row column value\n1 1 1\n")
+
+
+def _short(path):
+    _mtx(path, packed=False)
+    lines = (path / "matrix.mtx").read_text().split("\n")
+    (path / "matrix.mtx").write_text("\n".join(lines[:40]) + "\n")
+
+
+def _false_gz(path):
+    _mtx(path)
+    (path / "barcodes.tsv.gz").write_bytes(gzip.decompress((path / "barcodes.tsv.gz").read_bytes()))
+
+
+def _without(path, name):
+    _mtx(path)
+    (path / name).unlink()
+
+
+NORMALISED = np.log1p(counts().T)
+# name of the path -> how it is written, parts of the message
+CASES = {
+    "no HDF5": ("x.h5", lambda p: p.write_text("gene\tcell\n"), ["neither HDF5 (h5, h5ad) nor a matrix folder", "Hint: give a 10x h5"]),
+    "h5 cut off": ("x.h5", _h5_cut, ["the HDF5 file cannot be read", "cut off"]),
+    "h5 of something else": ("x.h5", lambda p: h5py.File(p, "w").create_group("a").file.close(), ["neither 10x matrix nor h5ad (holds a)"]),
+    "h5ad without a matrix": ("x.h5ad", lambda p: _h5ad_without(p, "X"), ["an h5ad without X, raw or layers"]),
+    "h5ad without obs": ("x.h5ad", lambda p: _h5ad_without(p, "obs"), ["an h5ad without obs"]),
+    "h5ad normalised": ("x.h5ad", lambda p: write_h5ad(p, NORMALISED), ["X holds values that are not whole numbers (such as 1.099), expected raw counts", "Hint: put raw counts into X, raw.X or layers['counts'] (looked at X)"]),
+    "h5ad scaled": ("x.h5ad", lambda p: write_h5ad(p, NORMALISED - 0.7), ["X holds negative values"]),
+    "h5ad transposed": ("x.h5ad", lambda p: write_h5ad(p, counts(), obs=GENES["symbol"], var=BARCODES), ["has genes where cells should be", "Hint: the matrix is transposed"]),
+    "h5ad empty": ("x.h5ad", lambda p: write_h5ad(p, np.zeros((12, 300))), ["is empty (300 genes x 12 cells"]),
+    "h5ad with repeated cells": ("x.h5ad", lambda p: write_h5ad(p, counts().T, obs=[BARCODES[0]] * 12), ["11 barcodes stand there more than once"]),
+    "mtx without barcodes": ("x", lambda p: _without(p, "barcodes.tsv.gz"), ["barcodes.tsv.gz is missing beside matrix.mtx.gz"]),
+    "mtx without features": ("x", lambda p: _without(p, "features.tsv.gz"), ["features.tsv.gz is missing beside matrix.mtx.gz", "features.tsv, genes.tsv.gz, genes.tsv"]),
+    "mtx without matrix": ("x", lambda p: _without(p, "matrix.mtx.gz"), ["no counts in this folder"]),
+    "mtx cut off": ("x", _mtx_cut, ["the gzip file is damaged", "Hint: the file was cut off"]),
+    "mtx with fewer entries": ("x", _short, ["38 entries, fewer than its header says"]),
+    "mtx without its banner": ("x", _headless, ["not a sparse Matrix Market file (starts with 'row column value')"]),
+    "mtx named gz": ("x", _false_gz, ["named .gz, but not gzipped"]),
+    "mtx normalised": ("x", lambda p: _mtx(p, matrix=np.log1p(counts())), ["holds values that are not whole numbers", "Hint: give raw UMI counts"]),
+    "mtx negative": ("x", lambda p: _mtx(p, matrix=counts() - 1), ["holds negative values (such as -1)"]),
+    "mtx transposed": ("x", lambda p: _mtx(p, matrix=counts().T), ["12 x 300, cells x genes, expected genes x cells"]),
+    "mtx files swapped": ("x", lambda p: _mtx(p, matrix=counts().T, genes=BARCODES, barcodes=list(GENES["symbol"])), ["has genes where cells should be"]),
+    "mtx with other barcodes": ("x", lambda p: _mtx(p, barcodes=BARCODES[:-1]), ["300 genes x 12 cells by its header, but 300 lines in features.tsv.gz and 11 in barcodes.tsv.gz"]),
+    "mtx empty": ("x", lambda p: _mtx(p, matrix=np.zeros((300, 12), dtype=int)), ["is empty (300 genes x 12 cells, 0 stored values)"]),
+    "mtx with repeated barcodes": ("x", lambda p: _mtx(p, barcodes=[*BARCODES[:-1], BARCODES[0]]), [f"1 barcodes stand there more than once (such as '{BARCODES[0]}')"]),
+    "mouse": ("x", lambda p: _mtx(p, genes=[f"ENSMUSG{i:011d}\tXkr{i}x" for i in range(300)]), ["none of the first 300 genes is a human gene"]),
+    "empty folder": ("x", lambda p: p.mkdir(), ["no counts in this folder", "Hint: name the folder with matrix.mtx"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_broken_counts(cohort, problems, case):
+    name, write, parts = CASES[case]
+    write(cohort / name)
+    set_cell(cohort / "samples.tsv", 4, "path", name)
+    found = problems(read_matrices=True)
+    assert len(found) == 1 and found[0].startswith(f"samples.tsv line 4, column path: {name}")
+    assert all(part in found[0] for part in parts), found[0]
+
+
+def test_format_that_the_file_is_not(cohort, problems):
+    set_cell(cohort / "samples.tsv", 3, "format", "h5ad")
+    assert problems() == [
+        "samples.tsv line 3, column path: data/P1_mrd.h5: format says h5ad, but this is 10x_h5. Hint: write 'auto', or mend the path."
+    ]
+
+
+def test_matrices_are_left_alone_when_asked(cohort, problems):
+    (cohort / "bad").mkdir()
+    write_mtx(cohort / "bad", counts() - 1)
+    set_cell(cohort / "samples.tsv", 2, "path", "bad")
+    assert problems(read_matrices=False) == []
+    assert len(problems(read_matrices=True)) == 1
+
+
+@pytest.mark.parametrize("where", ["layer", "raw", "x"])
+def test_counts_are_found_in_any_place_of_an_h5ad(cohort, problems, where):
+    x = NORMALISED if where != "x" else counts().T
+    other = {"layer": {"layers": {"umi_counts": counts().T}}, "raw": {"raw": counts().T}, "x": {}}[where]
+    write_h5ad(cohort / "x.h5ad", x, **other)
+    set_cell(cohort / "samples.tsv", 4, "path", "x.h5ad")
+    assert problems(read_matrices=True) == []
+
+
+def test_labels_of_other_cells(cohort, problems):
+    (cohort / "other.tsv").write_text("barcode\tlabel\nTTTTTTTTTTTTTTTT-9\tplasma\n")
+    set_cell(cohort / "samples.tsv", 5, "cell_types", "other.tsv")
+    (found,) = problems(read_matrices=True)
+    assert found.startswith("samples.tsv line 5, column cell_types: none of the barcodes in other.tsv is a barcode of")
+
+
+def test_labels_may_lack_header_and_suffix(cohort, problems):
+    (cohort / "other.tsv").write_text("".join(f"P2_dx:{b.removesuffix('-1')}\tplasma\n" for b in BARCODES))
+    set_cell(cohort / "samples.tsv", 5, "cell_types", "other.tsv")
+    assert problems(read_matrices=True) == []
+
+
+def test_formats_are_told_apart(tmp_path):
+    write_mtx(tmp_path / "a", counts())
+    write_mtx(tmp_path / "Solo.out/Gene/filtered", counts(), packed=False)
+    write_mtx(tmp_path / "run/outs/filtered_feature_bc_matrix", counts())
+    write_mtx(tmp_path / "multi/per_sample_outs/P1/count/sample_filtered_feature_bc_matrix", counts())
+    write_h5(tmp_path / "a.h5", counts())
+    write_h5ad(tmp_path / "a.h5ad", counts().T)
+    found = {n: detect(tmp_path / n) for n in ("a", "Solo.out", "run", "multi", "a.h5", "a.h5ad")}
+    assert found == {
+        "a": "10x_mtx",
+        "Solo.out": "starsolo",
+        "run": "10x_mtx",
+        "multi": "cellranger_multi",
+        "a.h5": "10x_h5",
+        "a.h5ad": "h5ad",
+    }
+    assert resolve(tmp_path / "multi", "cellranger_multi").kind == "10x_mtx"
+    assert resolve(tmp_path / "a", "starsolo").format == "starsolo"  # the same three files, by another name
+
+
+def test_prefixed_files_and_several_matrices(tmp_path):
+    write_mtx(tmp_path, counts())
+    for name in ("matrix.mtx.gz", "features.tsv.gz", "barcodes.tsv.gz"):
+        (tmp_path / name).rename(tmp_path / f"GSM1_{name}")
+    assert find_10x_files(tmp_path).features.name == "GSM1_features.tsv.gz"
+    (tmp_path / "GSM2_matrix.mtx.gz").write_bytes(b"")
+    with pytest.raises(UserError, match="2 matrices in one folder"):
+        find_10x_files(tmp_path)
+    assert find_10x_files(tmp_path / "GSM1_matrix.mtx.gz").barcodes.name == "GSM1_barcodes.tsv.gz"

@@ -1,0 +1,198 @@
+"""The chapter's hard cases, from counts to calls."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from marrowclone.copy_number import arms, malignant
+from marrowclone.copy_number.reference import cells_of, patient_signal
+
+TRUNK = ["+1q", "-13q", "-14q", "+9q", "+15q"]
+
+
+@pytest.fixture(scope="module")
+def run(genome, defaults):
+    """Function: (AnnData, cells) -> (PatientSignal, calls with truth columns)."""
+
+    def go(counts, cells, patient="P", donors=()):
+        found = patient_signal(
+            counts, cells, genome.genes, patient=patient, donors=list(donors),
+            settings=defaults["infer_signal"], calls=defaults["call_malignant"], seed=1,
+        )  # fmt: skip
+        rows = pd.Index(cells["cell"]).get_indexer(found.obs["cell"])
+        calls = malignant.call_cells(
+            cells_of(found.obs, found.signal.arms, counts.X[rows]), found.baseline.expected, genome.genes,
+            rung=found.reference.rung, settings=defaults["call_malignant"], seed=1,
+        )  # fmt: skip
+        table = calls.cells.set_index(found.obs["cell"].to_numpy())
+        return found, calls, table[found.obs["is_tumour_type"].to_numpy()]
+
+    return go
+
+
+@pytest.fixture(scope="module")
+def donors(make_cells):
+    return [
+        make_cells(90, sample=f"H{i}", patient=f"H{i}", cell_type="plasma", timepoint="healthy", seed=100 + i)
+        for i in range(3)
+    ]
+
+
+def share(table, call, of):
+    inside = table[table.index.str.contains(of)]
+    return (inside["call"] == call).mean()
+
+
+def test_diagnosis_against_healthy_donors(make_cells, join, run, donors):
+    tumour = make_cells(150, sample="S", patient="P", cell_type="plasma", events=TRUNK, kappa=1.0, seed=1)
+    normal = make_cells(25, sample="S", patient="P", cell_type="plasma", seed=2)
+    found, calls, table = run(*join(tumour, normal, *donors), donors=["H0", "H1", "H2"])
+    assert found.reference.rung == "R2"  # 25 normal cells are too few for R1
+    assert "3 donors" not in found.reference.reason  # three were there: nothing to excuse
+    assert calls.tumour_found
+    assert share(table, "malignant", "plasma1-") > 0.95
+    assert share(table, "malignant", "plasma2-") <= 0.04
+    assert table["p_malignant"].between(0, 1).all()
+
+
+def test_eight_malignant_cells_among_three_hundred(make_cells, join, run, donors):
+    # MRD without any other timepoint: they form no cluster, but are outliers together
+    tumour = make_cells(8, sample="S", patient="P", cell_type="plasma", events=TRUNK, kappa=1.0, seed=1)
+    normal = make_cells(300, sample="S", patient="P", cell_type="plasma", seed=2)
+    _, _, table = run(*join(tumour, normal, *donors), donors=["H0", "H1", "H2"])
+    assert share(table, "malignant", "plasma1-") >= 0.75
+    assert share(table, "malignant", "plasma2-") <= 0.01
+
+
+def test_healthy_donor_has_no_tumour(make_cells, join, run, donors):
+    subject = make_cells(150, sample="H9", patient="H9", cell_type="plasma", timepoint="healthy", seed=9)
+    found, calls, table = run(*join(subject, *donors), patient="H9", donors=["H0", "H1", "H2"])
+    assert found.reference.rung == "R2"  # judged against the other donors, not against itself
+    assert calls.summary == "no tumour detected"
+    assert (table["call"] == "normal").all()
+
+
+def test_normal_cells_of_the_patient_become_the_reference(make_cells, join, run, donors):
+    # R1 outranks R2; chosen by light chain, so it must not contain malignant cells
+    tumour = make_cells(100, sample="S", patient="P", cell_type="plasma", events=TRUNK, kappa=1.0, seed=1)
+    normal = make_cells(160, sample="S", patient="P", cell_type="plasma", seed=2)
+    found, _, table = run(*join(tumour, normal, *donors), donors=["H0", "H1", "H2"])
+    assert found.reference.rung == "R1"
+    reference = found.obs.loc[found.reference.is_reference, "cell"]
+    assert reference.str.contains("plasma2-").all()
+    assert share(table, "malignant", "plasma1-") > 0.95
+    assert share(table, "malignant", "plasma2-") <= 0.02
+
+
+def test_fully_hyperdiploid_without_normal_cells(make_cells, join, run, donors, genome, defaults):
+    trisomies = ["+3p", "+3q", "+5p", "+5q", "+7p", "+7q", "+9p", "+9q", "+11p", "+11q", "+15q", "+19p", "+19q"]
+    tumour = make_cells(120, sample="S", patient="P", cell_type="plasma", events=trisomies, kappa=0.0, seed=1)
+    counts, cells = join(tumour, *donors)
+    found, _, table = run(counts, cells, donors=["H0", "H1", "H2"])
+    assert (table["call"] == "malignant").mean() > 0.97
+    rows = pd.Index(cells["cell"]).get_indexer(table.index)
+    states = arms.call_arms(
+        counts.X[rows], cells["sample"].iloc[rows], pd.Series([""] * len(rows)), found.baseline.expected,
+        genome.genes, rung=found.reference.rung, settings=defaults["call_arms"],
+    )  # fmt: skip
+    assert set(states["clone"]) == {"all"}
+    assert "loss" not in set(states["call"])
+    assert (states["call"] == "gain").sum() >= 9
+
+
+def test_timepoint_is_batch(make_cells, join, run, donors, genome):
+    # a technical effect on all of 12q in the second capture is seen in its T cells and taken out
+    arm = (genome.table["chromosome"] + genome.table["arm"]).to_numpy()
+    effect = np.where(np.isin(arm, ["chr12q", "chr6q"]), 1.4, 1.0)
+    parts = [
+        make_cells(70, sample="S1", patient="P", cell_type="plasma", seed=1),
+        make_cells(70, sample="S2", patient="P", cell_type="plasma", effect=effect, seed=2),
+        make_cells(80, sample="S1", patient="P", cell_type="cd4_t", seed=3),
+        make_cells(80, sample="S2", patient="P", cell_type="cd4_t", effect=effect, seed=4),
+        make_cells(80, sample="H0", patient="H0", cell_type="cd4_t", seed=5),
+    ]
+    _, calls, table = run(*join(*parts, *donors), donors=["H0", "H1", "H2"])
+    assert not calls.tumour_found
+    assert (table["call"] == "malignant").sum() == 0
+
+
+def test_immune_reference_is_low_confidence_and_invents_nothing(make_cells, join, run):
+    # R5: a normal plasma programme against T cells and monocytes; polyclonal, so normal and R1 in the end
+    parts = [
+        make_cells(120, sample="S", patient="P", cell_type="plasma", seed=1),
+        make_cells(80, sample="S", patient="P", cell_type="cd4_t", seed=2),
+        make_cells(80, sample="S", patient="P", cell_type="monocyte", seed=3),
+    ]
+    found, _, table = run(*join(*parts))
+    assert found.reference.rung == "R1" and "R5" in found.reference.reason
+    assert (table["call"] == "malignant").sum() == 0
+
+
+def test_no_reference_at_all_is_not_assessable(make_cells, join, run):
+    # CD138-sorted sample of unknown chains, no donors, no immune cells: R4, nothing absolute may be said
+    counts, cells = make_cells(60, sample="S", patient="P", cell_type="plasma", events=TRUNK, kappa=0.85, seed=1)
+    found, calls, table = run(*join((counts, cells)))
+    assert found.reference.rung == "R4" and "relative" in found.reference.reason
+    assert not calls.tumour_found
+    assert (table["call"] != "malignant").all()
+
+
+def test_users_own_labels(make_cells, join, run):
+    # a tumour that is not made of plasma cells: the light chain says nothing
+    parts = [
+        make_cells(80, sample="S", patient="P", cell_type="tumour", events=TRUNK, seed=1),
+        make_cells(60, sample="S", patient="P", cell_type="normal", seed=2),
+    ]
+    found, _, table = run(*join(*parts))
+    assert found.reference.rung == "R1" and found.reference.reason.startswith("user-labelled reference")
+    assert (table["call"] == "malignant").mean() > 0.95
+    assert set(table["light_chain"]) == {""}
+
+
+def test_patient_without_plasma_cells(make_cells, join, genome, defaults):
+    counts, cells = join(make_cells(40, sample="S", patient="P", cell_type="cd4_t"))
+    found = patient_signal(
+        counts, cells, genome.genes, patient="P", donors=[],
+        settings=defaults["infer_signal"], calls=defaults["call_malignant"], seed=1,
+    )  # fmt: skip
+    assert found is None
+
+
+def test_order_of_cells_does_not_matter(make_cells, join, run, donors):
+    tumour = make_cells(60, sample="S", patient="P", cell_type="plasma", events=TRUNK, kappa=1.0, seed=1)
+    normal = make_cells(20, sample="S", patient="P", cell_type="plasma", seed=2)
+    counts, cells = join(tumour, normal, *donors)
+    order = np.random.default_rng(3).permutation(len(cells))
+    _, _, straight = run(counts, cells, donors=["H0", "H1", "H2"])
+    _, _, shuffled = run(counts[order].copy(), cells.iloc[order].reset_index(drop=True), donors=["H0", "H1", "H2"])
+    pd.testing.assert_frame_equal(straight, shuffled.loc[straight.index], rtol=1e-7)  # cells are sorted inside
+
+
+def test_score_leaves_the_cell_itself_out():
+    # two orthogonal members: neither looks like the other, so the score of both is 0, not 0.5
+    z = np.array([[3.0, 0.0], [0.0, 3.0], [0.0, 0.0]])
+    score = malignant.projection_score(z, np.array([1.0, 1.0, 0.0]))
+    assert score[:2] == pytest.approx([0, 0])
+
+
+def test_call_has_a_middle():
+    calls = malignant.call_of(np.array([0.05, 0.5, 0.95]), malignant_at=0.9, normal_at=0.1)
+    assert calls.tolist() == ["normal", "unassigned", "malignant"]
+
+
+def test_single_cell_light_chain_never_makes_it_malignant(make_cells, join, run, donors):
+    # all kappa by the cell, 60% by the group: no copy-number event, no restriction, nobody is malignant
+    normal = make_cells(120, sample="S", patient="P", cell_type="plasma", seed=2)
+    _, _, table = run(*join(normal, *donors), donors=["H0", "H1", "H2"])
+    assert (table.loc[table["light_chain"] == "kappa", "call"] == "malignant").sum() == 0
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_handful_of_plasma_cells_is_not_assessable(make_cells, join, run, n):
+    # an unsorted sample with almost no plasma cells: no clone may be invented, nothing may crash
+    plasma = make_cells(n, sample="S", patient="P", cell_type="plasma", events=TRUNK, seed=1)
+    immune = make_cells(120, sample="S", patient="P", cell_type="cd4_t", seed=2)
+    found, calls, table = run(*join(plasma, immune))
+    assert found.reference.rung == "R5"
+    assert calls.summary.startswith("not assessable")
+    assert (table["call"] == "unassigned").all()

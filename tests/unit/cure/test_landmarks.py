@@ -1,0 +1,393 @@
+"""Whole landmarks: tiers by rule, what missing input does, no look into the future."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from marrowclone import tables
+from marrowclone.cure.inputs import read_patients
+from marrowclone.cure.landmarks import EXTRA, landmark_days, score_landmark, score_landmarks
+from marrowclone.cure.qol import score_qol
+from marrowclone.keys import RESEARCH_USE_ONLY, TABLES
+from unit.cure.cure_cases import clinical, defaults, evolution, form, imaging, mrd, negative, patient, response, therapy
+
+SETTINGS = defaults("score_landmarks", n_draws=1000)
+YEAR = 365
+ORDER = ["", "T0", "T1", "T2", "T3", "T4", "T5"]
+CLONES = {
+    "counts": {0: {"c1": 200, "c2": 80}, 180: {"c1": 30, "c2": 10}},
+    "burden": {0: {"c1": 0.3, "c2": 0.1}, 180: {"c1": 1e-4, "c2": 3e-5}},
+}
+
+
+def clones(**more):
+    return evolution((0, 180), **CLONES, **more)
+
+
+@cache
+def whole(name):
+    """Case, day and row of a named case, computed once."""
+    case, day = CASES[name][0]()
+    return case, day, score(case, day)
+
+
+def score(case, day, **settings):
+    return score_landmark(case, day, settings=SETTINGS | settings, seed=11)
+
+
+def sustained(years, *, off_from=None, last=None, lod=1e-6, **more):
+    """In CR and negative every year from day 200, treated until ``off_from``, imaged and asked at the end."""
+    days = [200 + YEAR * i for i in range(years + 1)]
+    end = days[-1] if last is None else last
+    given = {
+        "mrd": [negative(d, lod=lod) for d in days],
+        "imaging": [imaging(d) for d in days],
+        "response": [response(0, "", crab=True), response(180, "CR"), response(end, "CR")],
+        "therapy": [therapy(5, pd.NA if off_from is None else off_from)],
+        "cytogenetics": [{"patient": "P1", "day": 0, "event": "t(11;14)", "method": "FISH", "fraction": 0.9}],
+        "pro": [form(end)],
+        "evolution_tables": clones(),
+    }
+    return patient([("diagnosis", 0), ("post_induction", 180)], **(given | more)), end
+
+
+def case_a():
+    """Progressing."""
+    tables = {
+        "mrd": [mrd(0, "positive", value=0.3)], "imaging": [imaging(0, "positive")],
+        "response": [response(0, "PD", crab=True, bm_pc_percent=60.0)], "therapy": [therapy(5)],
+        "cytogenetics": [], "pro": [form(0, answer=2)],
+    }  # fmt: skip
+    return patient([("diagnosis", 0)], evolution_tables=clones(), **tables), 0
+
+
+def case_h():
+    """Resurgence off therapy."""
+    return sustained(1, off_from=300, mrd=[negative(200), negative(565), mrd(900, "positive", value=3e-5, loq=5e-6)], last=900,
+                     imaging=[imaging(900)])  # fmt: skip
+
+
+def case_g():
+    """Low, flat, positive, off therapy for years."""
+    days = [800 + 300 * i for i in range(9)]
+    return sustained(
+        1, off_from=700, last=days[-1], imaging=[imaging(days[-1])],
+        mrd=[mrd(d, "positive", events=2000, cells_analysed=1e7) for d in days],
+        response=[response(d, "VGPR", m_protein=3.0, m_protein_unit="g/L") for d in [180, *days]],
+    )  # fmt: skip
+
+
+CASES = {
+    "A": (case_a, "T0"),
+    "C": (lambda: sustained(0, imaging=[]), "T2"),
+    "H": (case_h, "T1"),
+    "D": (lambda: sustained(1), "T3"),
+    "G": (case_g, "T4b"),
+    "E": (lambda: sustained(3, off_from=400), "T4a"),
+    "F": (lambda: sustained(6, off_from=200), "T5+"),
+    "F at 1e-5": (lambda: sustained(6, off_from=200, lod=1e-5), "T5"),
+    "CAR-T": (lambda: sustained(6, therapy=[therapy(100, classes="BCMA-CART")]), "T5+"),
+    "10y": (lambda: sustained(11, off_from=200), "T5+-10y"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_patient_reaches_the_archetypes_tier(name):
+    expected, row = CASES[name][1], whole(name)[2]
+    assert row["tier_label"].rpartition("-Q")[0] == expected, row["reason"]
+    assert row["tier"] == expected[:2]
+    assert sum(row[f"p_t{k}"] for k in range(6)) == pytest.approx(1)
+    assert row[f"p_t{expected[1]}"] > 0.5
+    assert row["reason"].startswith(row["tier"]) and "Next: " in row["reason"]
+
+
+def test_vgpr_with_a_negative_assay_is_flagged():
+    case, day = sustained(0, response=[response(180, "VGPR")])
+    row = score(case, day)
+    assert row["tier_label"].startswith("T2f") and "VGPR, not CR" in row["reason"]
+    assert score(*sustained(0, response=[response(180, "PR")]))["tier"] == "T1"
+
+
+def test_negative_at_1e4_stays_indeterminate_and_t1():
+    row = score(*sustained(3, off_from=400, lod=1e-4))
+    assert row["tier"] == "T1" and row["mrd_status"] == "insensitive"
+    assert "indeterminate at 1e-5" in row["reason"] and "MRD-negative" not in row["reason"]
+
+
+def test_positive_imaging_caps_at_t1_and_equivocal_at_t2():
+    def build(word):
+        return sustained(6, off_from=200, imaging=[imaging(200 + 6 * YEAR, word)])
+
+    assert score(*build("positive"))["tier"] == "T1"  # marrow-negative, imaging-positive
+    assert score(*build("equivocal"))["tier"] == "T2"
+
+
+def test_conflicting_assays_take_the_worse():
+    days = [200 + YEAR * i for i in range(3)]
+    row = score(
+        *sustained(2, off_from=300, mrd=[*map(negative, days), mrd(days[-1], "positive", assay="NGF", value=4e-6)])
+    )
+    assert row["tier"] == "T1" and "the worse counts" in row["reason"]
+
+
+def test_old_tests_demote_step_by_step_and_the_last_known_tier_is_shown():
+    case, end = sustained(6, off_from=200)
+    for late, tier in ((0, "T5"), (365, "T5"), (366, "T1")):
+        # imaging and response grow old together with the assay: T2 at most, and one step down
+        assert score(case, end + late)["tier"] == tier
+    rows = (
+        [imaging(end + YEAR * k) for k in range(4)],
+        [response(180, "CR"), *(response(end + YEAR * k, "CR") for k in range(4))],
+    )
+    fresh, _ = sustained(6, off_from=200, imaging=rows[0], response=rows[1])
+    for late, tier in ((366, "T4"), (731, "T3"), (1096, "T2")):
+        row = score(fresh, end + late)
+        assert (row["tier"], row["last_known_tier"]) == (tier, "T5"), row["reason"]
+        assert "stale" in row["reason"] and "-stale-" in row["tier_label"]
+
+
+def test_progression_counts_until_a_response_and_restarts_the_clock():
+    rows = [response(180, "CR"), response(700, "PD"), response(900, "CR")]
+    case, _ = sustained(
+        1, response=rows, therapy=[therapy(5, 400), therapy(720)], mrd=[negative(910)], imaging=[imaging(910)]
+    )
+    assert score(case, 700)["tier"] == "T0"
+    row = score(case, 910)
+    assert row["tier"] == "T2" and row["months_progression_free"] == pytest.approx((910 - 720) / 30.4375)
+
+
+def test_a_relapse_sample_after_the_last_response_is_active_disease():
+    case, day = sustained(1)
+    relapsed = type(case)("P1", [*case.samples, ("relapse_2", day + 30)], case.clinical, case.evolution)
+    assert score(relapsed, day)["tier"] == "T3"  # the sample is still ahead
+    assert score(relapsed, day + 30)["tier"] == "T0"
+
+
+# what is taken away -> which cases may be compared
+INPUTS = ["mrd", "imaging", "response", "therapy", "cytogenetics", "pro", "clones"]
+WIDTHS = (("css_lower", "css_upper"), ("css_total_lower", "css_total_upper"))
+
+
+def without(case, name):
+    if name == "clones":
+        return type(case)(case.patient, case.samples, case.clinical, evolution())
+    return type(case)(case.patient, case.samples, case.clinical | {name: None}, case.evolution)
+
+
+@pytest.mark.parametrize("gone", INPUTS)
+@pytest.mark.parametrize("name", ["C", "H", "D", "G", "E", "F"])
+def test_a_missing_input_never_raises_the_tier_never_narrows_and_is_said(name, gone):
+    case, day, full = whole(name)
+    less = score(without(case, gone), day)
+    assert ORDER.index(less["tier"]) <= ORDER.index(full["tier"])
+    for low, high in WIDTHS:
+        assert less[high] - less[low] >= full[high] - full[low] - 0.25  # Monte Carlo error of 1,000 draws
+    assert less["coverage"] <= full["coverage"]
+    said = "no clone was resolved" if gone == "clones" else f"no {gone} table"
+    assert said in less["reason"] and said not in full["reason"]
+
+
+def test_active_disease_without_one_input_is_never_above_t0_unless_its_own_evidence_is_gone():
+    case, day = case_a()
+    assert {score(without(case, gone), day)["tier"] for gone in INPUTS} == {"T0", ""}
+    assert score(without(case, "response"), day)["tier"] == ""
+
+
+def test_without_any_clinical_table_nothing_is_claimed():
+    case = patient([("diagnosis", 0), ("mrd", 180)], evolution_tables=clones())
+    table = score_landmarks([case], settings=SETTINGS, seed=1)
+    assert table["day"].tolist() == [0, 180]
+    assert (table["tier"] == "").all() and table["css"].isna().all() and table["p_t0"].isna().all()
+    assert table["coverage"].tolist() == pytest.approx([0.2, 0.2])  # C alone
+    for reason in table["reason"]:
+        assert all(f"no {n} table" in reason for n in ("mrd", "imaging", "response", "therapy", "pro"))
+        assert "MRD-negative" not in reason and "Score withheld" in reason
+
+
+def test_a_patient_with_nothing_at_all_gives_rows_that_say_so():
+    table = score_landmarks([patient([("follow_up", 3)])], settings=SETTINGS, seed=1)
+    assert len(table) == 1 and table["coverage"][0] == 0 and table["css_lower"].isna()[0]
+    assert score_landmarks([], settings=SETTINGS, seed=1).columns.tolist() == [*TABLES["cure.landmarks"], *EXTRA]
+
+
+def future_rows(day):
+    """A row after ``day`` for every table, each of a kind that would change something."""
+    later = day + 1
+    return {
+        "mrd": mrd(later, "positive", value=0.1), "imaging": imaging(later, "positive"),
+        "response": response(later, "PD", crab=True, emd=True), "therapy": therapy(later),
+        "cytogenetics": {"patient": "P1", "day": later, "event": "del(17p)", "method": "FISH", "fraction": 0.9},
+        "pro": form(later, answer=4, general=1),
+    }  # fmt: skip
+
+
+def with_future(case, day, what):
+    """The case with one more row, dated the day after, in each of the tables ``what``."""
+    clinical_, evolved, samples = dict(case.clinical), case.evolution, list(case.samples)
+    for table, row in future_rows(day).items():
+        if table in what:
+            later = clinical(table, row)
+            later = score_qol(later, settings=defaults("score_qol")) if table == "pro" else later
+            clinical_[table] = pd.concat([clinical_[table], later], ignore_index=True)
+    if "sample" in what:
+        samples.append(("relapse", day + 1))
+    if "evolution" in what:
+        counts = CLONES["counts"] | {day + 1: {"c1": 500, "c2": 5, "c9": 90}}
+        burden = CLONES["burden"] | {day + 1: {"c1": 0.5, "c2": 0.01, "c9": 0.4}}
+        # a clone that only later cells show stands in the earlier rows too, with no cell
+        burden = {d: {"c9": 1e-6} | b for d, b in burden.items()}
+        evolved = evolution(
+            sorted(counts),
+            clones=("c1", "c2", "c9"),
+            counts=counts,
+            burden=burden,
+            labels=[("c1", day + 1, "expanding", 1.0, "")],
+            resistance=[("c1", day + 1, "PI", "growth", "phenotype", 1, 1, 1, "grew on drug", 0.9)],
+        )
+    return type(case)("P1", samples, clinical_, evolved)
+
+
+TABLES_ = ["mrd", "imaging", "response", "therapy", "cytogenetics", "pro", "evolution", "sample"]
+
+
+@pytest.mark.parametrize(("name", "what"), [*((n, tuple(TABLES_)) for n in "AHDGEF"), *(("E", (t,)) for t in TABLES_)])
+def test_future_rows_change_nothing(name, what):
+    case, day, before = whole(name)
+    more = with_future(case, day, what)
+    assert repr(before) == repr(score(more, day))  # exactly, every digit
+
+
+def test_the_future_rows_would_have_changed_something():
+    # or the test above could not fail
+    case, day, _ = whole("E")
+    for table in TABLES_:
+        if table not in ("cytogenetics", "pro"):  # ageing starts later; quality is a suffix
+            late, plain = score(with_future(case, day, (table,)), day + 1), score(case, day + 1)
+            assert (late["tier"], late["C"]) != (plain["tier"], plain["C"]), table
+
+
+def test_a_stop_in_the_future_is_not_known_yet():
+    case, day = sustained(3, off_from=200 + 3 * YEAR + 1)
+    open_end, _ = sustained(3)
+    assert repr(score(case, day)) == repr(score(open_end, day))
+    assert score(case, day)["months_treatment_free"] == 0 and score(case, day + 3)["months_treatment_free"] > 0
+
+
+def test_other_patients_and_row_order_change_nothing():
+    case, day = sustained(3, off_from=400)
+    before = score(case, day)
+    tables_ = {}
+    for name, frame in case.clinical.items():
+        other = frame.assign(patient="P2")
+        tables_[name] = pd.concat([other, frame.iloc[::-1]], ignore_index=True)
+    after = score(type(case)("P1", case.samples, tables_, case.evolution), day)
+    assert repr(before) == repr(after)
+
+
+def test_inputs_are_read_as_written(tmp_path):
+    case, day = sustained(1)
+    names = ("fractions", "labels", "resistance")
+    files = {n: [tmp_path / f"P1.{n}.tsv"] for n in names} | {"draws": [tmp_path / "P1.draws.parquet"]}
+    for n in names:
+        tables.write_table(files[n][0], case.evolution[n], columns=list(case.evolution[n].columns))
+    case.evolution["draws"].to_parquet(files["draws"][0])
+    for n in ("mrd", "imaging", "response", "therapy"):
+        files[n] = str(tmp_path / f"{n}.tsv")
+        case.clinical[n].to_csv(files[n], sep="\t", index=False)
+    files |= {"qol": tmp_path / "qol.tsv", "pro": "there", "cytogenetics": []}
+    tables.write_table(files["qol"], case.clinical["pro"], columns=TABLES["cure.qol"])
+    (read,) = read_patients(files, {"P1": [["diagnosis", 0], ["post_induction", 180]]})
+    assert read.clinical["cytogenetics"] is None
+    got, expected = score(read, day), score(without(case, "cytogenetics"), day)
+    assert got["reason"] == expected["reason"] and got["tier_label"] == expected["tier_label"]
+    assert got["css"] == pytest.approx(expected["css"], abs=0.01)  # scores are written with six digits
+
+
+def test_landmarks_are_samples_assays_and_extra_days_once_each():
+    case, _ = sustained(1)
+    assert landmark_days(case, settings=SETTINGS | {"extra_landmark_days": [180, 50]}) == [0, 50, 180, 200, 565]
+
+
+def test_table_is_writable_and_says_research_use_only(tmp_path):
+    table = score_landmarks([case_a()[0]], settings=SETTINGS, seed=1)
+    tables.write_table(tmp_path / "x.tsv", table, columns=TABLES["cure.landmarks"])
+    again = tables.read_result(tmp_path / "x.tsv", text=("use", "tier_label", "next"))
+    assert again["use"].tolist() == [RESEARCH_USE_ONLY] and again["tier"].tolist() == ["T0"]
+    assert again["M"].isna().all()
+
+
+def test_same_seed_same_row_other_seed_near_it():
+    case, day = sustained(1)
+    assert repr(score(case, day)) == repr(score(case, day))
+    other = score_landmark(case, day, settings=SETTINGS, seed=12)
+    assert other["css_total_lower"] != score(case, day)["css_total_lower"]
+    assert other["css"] == pytest.approx(score(case, day)["css"], abs=1)
+
+
+def test_quality_suffix_and_window():
+    assert "Q+" in score(*sustained(1))["tier_suffix"]
+    assert "Q-" in score(*sustained(1, pro=[form(565, answer=3)]))["tier_suffix"]  # every scale is a problem
+    fallen = [form(300), form(565, q1=2, q2=3, q3=2, q8=2, q11=2, q17=2, q16=2, q6=3, q20=3)]
+    row = score(*sustained(1, pro=fallen))
+    assert row["tier_suffix"].startswith("Q-")
+    old = score(*sustained(1, pro=[form(530)]))  # 35 days before
+    assert old["tier_suffix"].startswith("Q?") and np.isnan(old["Q"]) and "35 days old" in old["reason"]
+    assert score(*sustained(1, pro=[form(565, proxy=True)]))["reason"].count("by proxy") == 1
+
+
+def test_clone_suffix_and_shared_draws_with_the_assay():
+    expanding = [("c2", 180, "expanding", 0.95, ""), ("c1", 180, "contracting", 0.9, "")]
+    case = patient(
+        [("diagnosis", 0), ("mrd", 180)], evolution_tables=clones(labels=expanding, source="NGS"),
+        mrd=[mrd(180, "positive", value=1.3e-4)], response=[response(170, "VGPR")], therapy=[therapy(5)],
+    )  # fmt: skip
+    row = score(case, 180)
+    assert row["tier_suffix"] == "Q?-C-" and "c2 expanding" in row["reason"] and row["c_bounded"] == "false"
+    assert row["cor_dc"] > 0.3  # the clones' burden is the same assay's: deep disease is bad for both
+    calm = patient(
+        [("diagnosis", 0), ("mrd", 180)], evolution_tables=clones(labels=expanding[1:]),
+        mrd=[mrd(180, "positive", value=1.3e-4)], response=[response(170, "VGPR")], therapy=[therapy(5)],
+    )  # fmt: skip
+    assert score(calm, 180)["tier_suffix"] == "Q?-C+"
+    assert score(calm, 180)["C"] > row["C"]
+    assert abs(score(calm, 180)["cor_dc"]) < 0.15  # another source: independent draws
+
+
+def test_unseen_clones_are_bounded_by_the_assay_and_the_suffix_says_unknown():
+    row = score(*sustained(1))
+    assert row["c_bounded"] == "true" and row["tier_suffix"].endswith("C?") and row["C"] > 0.9
+    assert "C bounded, not observed" in row["reason"]
+
+
+def test_known_clones_without_any_burden_leave_c_missing():
+    tables_ = evolution((0,), counts={0: {"c1": 200, "c2": 80}}, source="none: CD138-sorted")
+    row = score(patient([("diagnosis", 0)], evolution_tables=tables_), 0)
+    assert np.isnan(row["C"]) and "nothing gives their burden" in row["reason"]
+
+
+def test_resistance_of_a_clone_lowers_control():
+    rows = [("c1", 180, "PI", "growth", "phenotype", 1, 1, 1, "grew on drug", 0.8)]
+    more = {"mrd": [mrd(180, "positive", value=1.3e-4)], "response": [response(170, "VGPR")], "therapy": [therapy(5)]}
+    with_, without_ = (
+        score(patient([("mrd", 180)], evolution_tables=clones(resistance=r), **more), 180)["C"] for r in (rows, ())
+    )
+    assert with_ < without_ - 0.1
+
+
+def test_high_risk_cytogenetics_age_faster():
+    events = [
+        {"patient": "P1", "day": 0, "event": e, "method": "FISH", "fraction": 0.8} for e in ("del(17p)", "t(4;14)")
+    ]
+    gone = [{**events[0], "fraction": 0.0}, events[1]]
+    calm, high = (score(sustained(1, cytogenetics=e)[0], 565 + 300)["D"] for e in (gone, events))
+    assert high < calm * 0.9
+    assert score(sustained(1, cytogenetics=gone)[0], 565)["high_risk_events"] == 1  # tested and not found
+
+
+def test_many_plasma_cells_count_when_newer_than_the_assay():
+    more = {"response": [response(180, "PD", bm_pc_percent=60.0)], "therapy": [therapy(5)]}
+    assert score(patient([("relapse", 180)], mrd=[negative(100)], **more), 180)["D"] == 0
+    low = {"response": [response(180, "CR", bm_pc_percent=2.0)], "therapy": [therapy(5)]}
+    assert np.isnan(score(patient([("mrd", 180)], **low), 180)["D"])  # 2% may be normal plasma cells: no word on depth

@@ -1,0 +1,235 @@
+"""Labels of 4.5 and trajectory classes of 3.2, on drawn visits with known rates."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from marrowclone.evolution import labels as L
+from marrowclone.evolution.dynamics import Visit
+from marrowclone.evolution.trajectory import trajectory
+from marrowclone.keys import TABLES
+
+N = 4000
+#: D-VRd, then nothing: dynamics rows as label_clones reads them.
+CONTEXT = ("off therapy", False)
+
+
+def visit(day, clones, *, n=None, sd=0.1, bound=False, burden=True):
+    """``clones``: {name: (burden, cells)}; log10 error ``sd`` of the day's burden."""
+    rng = np.random.default_rng(abs(day) + 7)
+    cells = {c: x for c, (_, x) in clones.items()}
+    n = sum(cells.values()) if n is None else n
+    total = sum(b for b, _ in clones.values())
+    noise = 10 ** rng.normal(0, sd, N)
+    gamma = {c: rng.gamma(x + 0.5, size=N) for c, x in cells.items()}
+    whole = sum(gamma.values())
+    fraction = {c: g / whole for c, g in gamma.items()}
+    absolute = {c: total * noise * f if burden else np.full(N, np.nan) for c, f in fraction.items()}
+    return Visit(day, fraction, absolute, cells, n, bound, (f"s{day}",))
+
+
+def dynamics_rows(series, context=CONTEXT):
+    rows = [{"to_day": v.day, "therapy_context": context[0], "therapy_change": context[1]} for v in series[1:]]
+    return pd.DataFrame(rows, columns=["to_day", "therapy_context", "therapy_change"])
+
+
+@pytest.fixture
+def label(defaults, clinical):
+    def go(series, response=(), context=CONTEXT, expected=None):
+        expected = expected or {(c, v.day): float(x) for v in series for c, x in v.counts.items()}
+        return L.label_clones(
+            series, patient="P", dynamics=dynamics_rows(series, context), expected=expected,
+            response=clinical("response", list(response)), settings=defaults["label_clones"],
+        )  # fmt: skip
+
+    return go
+
+
+def at(frame, clone, day):
+    return set(frame.loc[(frame["clone"] == clone) & (frame["day"] == day), "label"])
+
+
+VGPR = [{"patient": "P", "day": 180, "response": "VGPR"}]
+
+
+def test_expanding_and_contracting(label):
+    frame = label([visit(0, {"c1": (0.1, 500), "c2": (1e-3, 20)}), visit(365, {"c1": (1e-3, 20), "c2": (0.1, 500)})])
+    assert at(frame, "c1", 365) == {L.CONTRACTING} and at(frame, "c2", 365) == {L.EXPANDING}
+    row = frame[(frame["clone"] == "c2") & (frame["day"] == 365)].iloc[0]
+    assert row["probability"] == row["p_expanding"] > 0.99
+    assert "growth-only" in row["evidence"] and "not assessed" in row["evidence"]  # evidence grade always printed
+    assert list(frame.columns[:5]) == list(TABLES["evolution.labels"])
+
+
+def test_share_rises_while_burden_falls(label):
+    """Point 9 of science 0: from 2% to 40% of malignant cells while shrinking a hundredfold."""
+    series = [visit(0, {"c1": (0.49, 490), "c2": (0.01, 10)}), visit(365, {"c1": (1.5e-4, 60), "c2": (1e-4, 40)})]
+    assert L.EXPANDING not in at(label(series), "c2", 365)
+    assert L.CONTRACTING in at(label(series), "c2", 365)
+
+
+def test_slow_growth_is_neither(label):
+    # doubling in 24 months is slower than yearly, and the error is as large as the change
+    frame = label([visit(0, {"c1": (1e-3, 200)}), visit(365, {"c1": (1.4e-3, 200)})])
+    assert at(frame, "c1", 365) == {L.UNDECIDED}
+
+
+def test_lost_is_a_bound_and_never_extinct(label):
+    frame = label([visit(0, {"c1": (0.1, 400), "c2": (0.1, 400)}), visit(365, {"c1": (1e-3, 300), "c2": (1e-9, 0)})])
+    row = frame[(frame["clone"] == "c2") & (frame["label"] == L.LOST)].iloc[0]
+    assert row["probability"] > 0.95
+    assert (
+        "at most" in row["evidence"] and "not zero" in row["evidence"] and "extinct" not in " ".join(frame["evidence"])
+    )
+
+
+def test_loss_in_few_cells_is_hardly_probable(label):
+    # 0 of 4 malignant cells, same total burden: the clone may well be there still
+    frame = label([visit(0, {"c1": (0.1, 300), "c2": (0.1, 300)}), visit(365, {"c1": (0.2, 4), "c2": (0, 0)})])
+    assert frame.loc[frame["label"] == L.LOST, "probability"].iloc[0] < 0.8
+
+
+def test_too_few_cells_are_not_assessable(label):
+    frame = label([visit(0, {"c1": (0.1, 300), "c2": (1e-4, 1)}), visit(365, {"c1": (0.1, 300), "c2": (5e-4, 2)})])
+    assert at(frame, "c2", 365) == {L.NOT_ASSESSABLE}
+    # nor may a probability that rests on one or two cells be read by the score
+    assert frame.loc[frame["clone"] == "c2", "p_expanding"].isna().all()
+
+
+def test_new_needs_a_deep_zero(label):
+    deep = [visit(0, {"c1": (0.1, 2000), "c2": (0, 0)}), visit(365, {"c1": (0.1, 200), "c2": (0.1, 200)})]
+    shallow = [visit(0, {"c1": (0.1, 5), "c2": (0, 0)}), visit(365, {"c1": (0.1, 200), "c2": (0.1, 200)})]
+    assert L.NEW in at(label(deep), "c2", 365)
+    assert L.NEW not in at(label(shallow), "c2", 365)
+
+
+def test_re_emergent(label):
+    series = [
+        visit(0, {"c1": (0.1, 500), "c2": (0.1, 500)}),
+        visit(365, {"c1": (1e-5, 50), "c2": (0, 0)}),
+        visit(900, {"c1": (0.1, 100), "c2": (0.1, 300)}),
+    ]
+    assert L.RE_EMERGENT in at(label(series), "c2", 900) and L.EXPANDING in at(label(series), "c2", 900)
+    assert L.RE_EMERGENT not in at(label(series), "c1", 900)
+
+
+PERSISTENT = [
+    visit(0, {"c1": (0.3, 600), "c2": (2e-3, 20)}),
+    visit(365, {"c1": (1e-4, 10), "c2": (2e-3, 200)}, sd=0.01),
+    visit(1095, {"c1": (1e-4, 10), "c2": (2e-3, 200)}, sd=0.01),
+]
+
+
+def test_persistent_and_dormant_compatible(label):
+    frame = label(PERSISTENT, VGPR)
+    assert at(frame, "c2", 1095) == {L.PERSISTENT, L.DORMANT}
+    assert not any("supported" in text for text in frame["label"])  # growth alone never reaches it
+
+
+def test_persistence_needs_deep_response_and_low_burden(label):
+    assert L.PERSISTENT not in at(label(PERSISTENT), "c2", 1095)  # response unknown
+    high = [visit(d, {"c1": (0.05, 600), "c2": (0.05, 600)}, sd=0.01) for d in (0, 365, 1095)]
+    assert L.PERSISTENT not in at(label(high, VGPR), "c2", 1095)
+
+
+def test_persistence_needs_cells_beyond_misassignment(label):
+    counts = {(c, v.day): float(x) for v in PERSISTENT for c, x in v.counts.items()}
+    counts[("c2", 1095)] = 0.7
+    assert L.PERSISTENT not in at(label(PERSISTENT, VGPR, expected=counts), "c2", 1095)
+
+
+def test_no_dormancy_across_a_treatment_change(label):
+    frame = label(PERSISTENT, VGPR, context=("mixed", True))
+    assert L.DORMANT not in at(frame, "c2", 1095) and L.PERSISTENT in at(frame, "c2", 1095)
+    assert frame.loc[frame["day"] == 1095, "evidence"].str.contains("treatment change").all()
+
+
+def test_fast_clone_is_never_dormant(label):
+    fast = [visit(0, {"c2": (1e-5, 50)}), visit(365, {"c2": (3e-4, 50)}), visit(730, {"c2": (9e-3, 50)})]
+    assert not (label(fast, VGPR)["label"] == L.DORMANT).any()
+
+
+def test_reactivating(label):
+    series = [*PERSISTENT, visit(1460, {"c1": (1e-4, 10), "c2": (0.05, 500)}, sd=0.01)]
+    assert {L.REACTIVATING, L.EXPANDING} <= at(label(series, VGPR), "c2", 1460)
+
+
+def test_later_visits_and_rows_change_nothing(label):
+    late = visit(1460, {"c1": (1e-4, 10), "c2": (0.05, 500)})
+    one = label(PERSISTENT, VGPR)
+    two = label([*PERSISTENT, late], [*VGPR, {"patient": "P", "day": 1200, "response": "PD"}])
+    two = two[two["day"] < 1460].sort_values(["clone", "day"], kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(one.sort_values(["clone", "day"], kind="stable", ignore_index=True), two)
+
+
+def test_sorted_samples_have_no_growth_label(label):
+    frame = label(
+        [
+            visit(0, {"c1": (0.1, 50), "c2": (0.1, 50)}, burden=False),
+            visit(365, {"c1": (0.1, 5), "c2": (0.1, 95)}, burden=False),
+        ]
+    )
+    assert at(frame, "c2", 365) == {L.NOT_ASSESSABLE}
+    assert frame.loc[frame["day"] == 365, "evidence"].str.contains("no absolute burden").all()
+
+
+def test_every_clone_and_day_has_a_row(label):
+    frame = label(PERSISTENT, VGPR)
+    assert set(zip(frame["clone"], frame["day"], strict=True)) == {(c, d) for c in ("c1", "c2") for d in (0, 365, 1095)}
+
+
+def test_no_visit_no_label(label):
+    frame = label([])
+    assert frame.empty and list(frame.columns[:5]) == list(TABLES["evolution.labels"])
+
+
+# --- trajectory -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def course(defaults):
+    def go(series, parents=(), rung="R1", limit=1e-6):
+        burden = pd.DataFrame([{"sample": f"s{v.day}", "used": True, "limit_of_detection": limit} for v in series])
+        return trajectory(
+            series, tree=pd.DataFrame(list(parents), columns=["branch", "parent"]), patient="P", burden=burden,
+            reference=pd.DataFrame({"rung": [rung]}), settings=defaults["label_clones"],
+        )["label"].tolist()  # fmt: skip
+
+    return go
+
+
+A = visit(0, {"c1": (0.2, 800), "c2": (0.02, 80)})
+
+
+@pytest.mark.parametrize(
+    ("series", "parents", "expected"),
+    [
+        ([A, visit(365, {"c1": (0.2, 800), "c2": (0.02, 80)})], (), "stable"),
+        ([A, visit(365, {"c1": (0.02, 80), "c2": (0.2, 800)})], (), "branching / selection"),
+        ([A, visit(365, {"c1": (0.02, 80), "c2": (0.2, 800)})], [("c1", "root"), ("c2", "c1")], "linear"),
+        ([A, visit(365, {"c1": (0.02, 8), "c2": (0.2, 8)})], (), "insufficient"),
+        ([A, visit(365, {"c1": (1e-9, 0), "c2": (1e-9, 0)}, bound=True)], (), "elimination"),
+    ],
+)
+def test_trajectory_classes(course, series, parents, expected):
+    assert course(series, parents)[0] == expected
+
+
+def test_weak_reference_has_no_class(course):
+    assert course([A, A], rung="R5") == ["insufficient"]
+
+
+def test_shallow_assay_is_no_elimination(course):
+    gone = visit(365, {"c1": (1e-9, 0), "c2": (1e-9, 0)}, bound=True)
+    assert course([A, gone], limit=0.05) == ["insufficient"]  # a limit of 5% cannot show a tenth of 22%
+
+
+def test_three_days_give_first_to_last_too(course):
+    assert (
+        len(
+            course(
+                [A, visit(100, {"c1": (0.2, 800), "c2": (0.02, 80)}), visit(365, {"c1": (0.2, 800), "c2": (0.02, 80)})]
+            )
+        )
+        == 3
+    )

@@ -1,0 +1,165 @@
+"""Figures: labelled axes, no text over other text, colours by name, same bytes every time."""
+
+from __future__ import annotations
+
+import itertools
+
+import matplotlib
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+import results_factory as factory
+from marrowclone.report import gather
+from marrowclone.report.cohort_page import embedding_section
+from marrowclone.report.figures import burden, clones, composition, copy_number, quality, score, style, timeline
+from marrowclone.report.sections import group_shares, sample_title
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, gather.Patient]:
+    results = factory.make_results(tmp_path_factory.mktemp("results"))
+    found = {
+        name: gather.read_patient(
+            name,
+            samples=results.records(name),
+            qc=results.qc(name),
+            paths=results.paths(name),
+            clinical=results.clinical,
+        )
+        for name in ("P1", "P2", "H1")
+    }
+    return {**found, "stress": factory.stress_patient()}
+
+
+def figures_of(patient: gather.Patient) -> dict[str, Figure]:
+    """Every figure that the patient's tables allow."""
+    clinical = {n: patient.clinical_rows(n) for n in ("therapy", "response", "imaging", "mrd")}
+    totals = list(patient.cells["sample"].value_counts().reindex(patient.samples["sample"], fill_value=0))
+    names = [sample_title(row) for _, row in patient.samples.iterrows()]
+    found = {
+        "timeline": timeline.timeline(patient.samples, clinical),
+        "composition": composition.composition(group_shares(patient.cells, patient.samples), names, totals),
+    }
+    if len(patient.arms):
+        found["arms"] = copy_number.arm_states(patient.arms)
+        found["profiles"] = copy_number.ratio_profiles(patient.profiles)
+    if len(patient.fractions):
+        found["fractions"] = clones.fractions(patient.fractions, patient.samples)
+        found["tree"] = clones.tree(patient.tree)
+        found["burden"] = burden.burden(patient.burden, patient.fractions, patient.samples)
+    if len(patient.landmarks):
+        found["score"] = score.trajectory(patient.landmarks)
+    if len(patient.qol):
+        found["quality"] = quality.scales(patient.qol)
+    return found
+
+
+def texts(figure: Figure) -> list[tuple[str, tuple[float, float, float, float]]]:
+    """Every visible text with its box in pixels."""
+    with matplotlib.rc_context(style.RC):
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        boxes = []
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text().strip() and all(a.get_visible() for a in _parents(text)):
+                box = text.get_window_extent(canvas.get_renderer())
+                boxes.append((text.get_text(), (box.x0, box.y0, box.x1, box.y1)))
+    return boxes
+
+
+def _parents(text: Text) -> list:
+    return [text.axes] if text.axes is not None else []
+
+
+def overlapping(boxes: list[tuple[str, tuple[float, float, float, float]]]) -> list[tuple[str, str]]:
+    """Pairs of texts whose boxes share more than a pixel."""
+    return [
+        (a, b)
+        for (a, p), (b, q) in itertools.combinations(boxes, 2)
+        if min(p[2], q[2]) - max(p[0], q[0]) > 1 and min(p[3], q[3]) - max(p[1], q[1]) > 1
+    ]
+
+
+@pytest.mark.parametrize("name", ["P1", "P2", "H1", "stress"])
+def test_no_text_lies_over_other_text_or_outside(patients: dict[str, gather.Patient], name: str) -> None:
+    """Ten clones, ten close timepoints and long names must stay readable too."""
+    for what, figure in figures_of(patients[name]).items():
+        boxes = texts(figure)
+        assert overlapping(boxes) == [], f"{what} of {name}"
+        width, height = figure.get_size_inches() * figure.dpi
+        outside = [t for t, b in boxes if b[0] < -1 or b[1] < -1 or b[2] > width + 1 or b[3] > height + 1]
+        assert outside == [], f"{what} of {name}"
+
+
+def test_the_overlap_check_can_fail() -> None:
+    figure = style.new_figure(1)
+    figure.text(0.5, 0.5, "one")
+    figure.text(0.505, 0.5, "two")
+    assert overlapping(texts(figure)) == [("one", "two")]
+
+
+def test_axes_say_what_they_show(patients: dict[str, gather.Patient]) -> None:
+    """Every axis with numbers has a label with its unit, on the figure or shared along its edge."""
+    said = {what: " ".join(t for t, _ in texts(f)) for what, f in figures_of(patients["P1"]).items()}
+    for what in ("timeline", "fractions", "burden", "score"):
+        assert "days (day 0 is the patient's own day 0)" in said[what]
+    assert "share of malignant cells" in said["fractions"]
+    assert "nucleated marrow cell" in said["burden"]
+    assert "cure-spectrum score" in said["score"] and "0 to 100" in said["score"]
+    assert "share of kept cells" in said["composition"]
+    assert "copies per cell" in said["arms"] and "log2 ratio" in said["profiles"]
+    assert "score" in said["quality"] and "days" in said["quality"]
+
+
+def test_a_clone_keeps_its_colour() -> None:
+    """By name alone: a clone that is missing in one figure must not shift the others' colours."""
+    assert style.clone_colour("c3") == style.CLONE_COLOURS[2]
+    assert len({style.clone_colour(f"c{i}") for i in range(1, 11)}) == 10
+    assert style.clone_order(["c10", "c2", "c1", "trunk"]) == ["c1", "c2", "c10", "trunk"]
+
+
+def test_zero_of_n_is_drawn_as_a_bound(patients: dict[str, gather.Patient]) -> None:
+    """c3 has 0 of 185 cells at relapse: an open triangle at the upper end, no point at zero."""
+    table = patients["P1"].fractions
+    figure = clones.fractions(table, patients["P1"].samples)
+    zero = table[(table["n_clone"] == 0) & (table["n_malignant"] > 0)]
+    triangles = [line for line in figure.findobj(matplotlib.lines.Line2D) if line.get_marker() == "v"]
+    assert [float(t.get_ydata()[0]) for t in triangles] == pytest.approx(list(zero["upper"]))
+    dots = [line for line in figure.findobj(matplotlib.lines.Line2D) if line.get_marker() == "o"]
+    assert all(float(d.get_ydata()[0]) > 0 for d in dots)
+    assert any("≤" in t for t, _ in texts(figure)), "the printed value is a bound as well"
+
+
+def test_a_tree_with_a_loop_loses_no_branch() -> None:
+    """A broken table is shown, not hidden and not followed for ever."""
+    table = pd.DataFrame({"branch": ["a", "b", "c"], "parent": ["b", "a", ""], "events": "", "support": 1.0})
+    assert {r[0] for r in clones.tree_rows(table)} == {"a", "b", "c"}
+
+
+def test_svg_is_the_same_twice_and_carries_no_time(patients: dict[str, gather.Patient]) -> None:
+    """Law 6: same input, same bytes; ids are unique to the figure so that pages can hold several."""
+    first, second = (style.to_svg(clones.tree(patients["P1"].tree), name="tree", title="a < b") for _ in range(2))
+    assert first == second
+    assert "dc:date" not in first and 'aria-label="a &lt; b"' in first
+    assert all(part.startswith("tree-") for part in first.split(' id="')[1:])
+
+
+def test_labels_find_rows_of_their_own() -> None:
+    assert style.place_in_rows([1.0, 1.1, 3.0], [0.5, 0.5, 0.5]) == [0, 1, 0]
+
+
+def test_long_names_wrap_and_lose_nothing() -> None:
+    name = "P1_relapse_bone-marrow.aspirate" + "x" * 60
+    wrapped = style.wrap(name, 1.5)
+    assert wrapped.replace("\n", "") == name
+    assert all(style.text_width(line) <= 1.5 for line in wrapped.splitlines())
+
+
+def test_the_embedding_is_a_picture_inside_the_figure(patients: dict[str, gather.Patient]) -> None:
+    """100,000 dots as vectors would make the page unreadable; axes and legend stay vectors."""
+    section = embedding_section(patients["P1"].cells, dpi=80)
+    assert len(section.pictures) == 2
+    assert all("data:image/png;base64" in p.svg and "UMAP 1 (no unit)" in p.svg for p in section.pictures)

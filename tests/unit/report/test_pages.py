@@ -1,0 +1,212 @@
+"""Pages: self-contained, honest in words, and complete for empty patients and healthy donors."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import results_factory as factory
+from marrowclone.keys import RESEARCH_USE_ONLY, TABLES
+from marrowclone.report import gather
+from marrowclone.report.cohort_page import cohort_page, flags
+from marrowclone.report.patient_page import patient_page
+from marrowclone.report.render import breakable
+from marrowclone.report.sentences import finding, glance, trend
+
+FACTS = {"versions": {"marrowclone": "0.1.0"}, "seed": 7, "settings": {"a": {"b": 1}}, "code": {"qc_cells": "ab"}}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> factory.Results:
+    return factory.make_results(tmp_path_factory.mktemp("results"))
+
+
+def patient(results: factory.Results, name: str, *, clinical: bool = True) -> gather.Patient:
+    tables = results.clinical if clinical else {}
+    return gather.read_patient(
+        name, samples=results.records(name), qc=results.qc(name), paths=results.paths(name), clinical=tables
+    )  # fmt: skip
+
+
+def page(who: gather.Patient) -> str:
+    return patient_page(who, tumour_types=["plasma"], facts=FACTS)
+
+
+def cohort(results: factory.Results, truth: pd.DataFrame | None = None) -> str:
+    people = [patient(results, n) for n in ("P1", "P2", "H1")]
+    return cohort_page(
+        people,
+        cells=gather.read_one("embedding.cells", results.root / "embedding/cells.tsv.gz"),
+        qc=pd.concat([p.qc for p in people]),
+        samples=gather.sheet(results.samples.to_dict("records")),
+        truth=gather.empty("report.truth") if truth is None else truth,
+        notes=["a note <of> the check"],
+        tumour_types=["plasma"],
+        facts=FACTS,
+        dpi=72,
+    )
+
+
+def words_of(html: str) -> str:
+    """The page's text without markup and figures."""
+    html = re.sub(r"<style>.*?</style>|<svg.*?</svg>", " ", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html))
+
+
+def test_pages_load_nothing_from_elsewhere(results: factory.Results) -> None:
+    """A hospital's computer may have no network, and a patient's page must not call out."""
+    for html in (page(patient(results, "P1")), cohort(results)):
+        links = re.findall(r'(?:href|src)="([^"]*)"', html) + re.findall(r"url\(([^)]*)\)", html)
+        foreign = [u for u in links if not re.match(r"#|data:image/png;base64|[\w.-]+\.html$", u)]
+        assert foreign == []
+        assert "<script" not in html and "@import" not in html
+        assert "default-src 'none'" in html
+
+
+def test_every_page_says_research_use_only(results: factory.Results) -> None:
+    """Law 9."""
+    for html in (*(page(patient(results, n)) for n in ("P1", "P2", "H1")), cohort(results)):
+        assert html.count(RESEARCH_USE_ONLY) >= 2
+
+
+def test_the_same_tables_give_the_same_bytes(results: factory.Results) -> None:
+    """Law 6: neither time nor chance is on the page."""
+    assert page(patient(results, "P1")) == page(patient(results, "P1"))
+
+
+def test_sections_come_in_story_order_each_with_its_reading(results: factory.Results) -> None:
+    html = page(patient(results, "P1"))
+    ids = re.findall(r'<section id="([\w-]+)"', html)
+    assert ids == [
+        "glance", "spectrum", "timeline", "cells", "copy-number", "clones", "burden", "dynamics", "resistance",
+        "quality", "methods",
+    ]  # fmt: skip
+    assert html.count('<p class="how">') == len(ids), "each section says how to read it"
+
+
+def test_tier_and_trend_stand_before_the_number(results: factory.Results) -> None:
+    """Science 8.6: equal numbers can mean opposite things, so the tier is read first."""
+    text = words_of(page(patient(results, "P1")))
+    tier, direction, score = (
+        text.index(s) for s in ("active or progressing disease", "further from cure", "Cure-spectrum score, 0")
+    )
+    assert tier < direction < score
+    for said in ("7 to 14", "4 to 21", "progressive disease (IMWG PD) at day 890"):
+        assert said in text, "both intervals and the reason are printed"
+
+
+def test_mrd_negative_comes_from_an_assay_only(results: factory.Results) -> None:
+    """Law 3: without MRD rows the words do not occur, though no malignant cell was seen."""
+    with_assays = words_of(page(patient(results, "P1")))
+    assert "MRD-negative (at 1.0 × 10⁻⁶)" in with_assays
+    for name in ("P1", "P2", "H1"):
+        text = words_of(page(patient(results, name, clinical=False)))
+        assert "MRD-negative" not in text and "MRD negative" not in text
+
+
+def test_zero_of_n_is_printed_as_a_bound(results: factory.Results) -> None:
+    text = words_of(page(patient(results, "P1")))
+    assert "0 of 35 (below 8.2%)" in text, "malignant cells at the MRD visit: 1 - 0.05^(1/35)"
+    assert "at most 1.0%" in text, "c3 at relapse"
+
+
+def test_a_patient_without_plasma_cells_is_told_gracefully(results: factory.Results) -> None:
+    text = words_of(page(patient(results, "P2")))
+    assert "No plasma cells found among 200 kept cells at 1 timepoint" in text
+    assert "not assessable" in text
+    assert "nan" not in text.lower().split() and "None" not in text.split()
+
+
+def test_a_healthy_donor_is_called_one(results: factory.Results) -> None:
+    html = page(patient(results, "H1"))
+    text = words_of(html)
+    assert "Healthy donor with 30 plasma cells: 0 of 30 plasma cells called malignant (share below 9.5%, 95%)" in text
+    assert "Healthy donors are not scored." in text
+
+
+def test_missing_files_give_a_page_that_says_so(tmp_path: Path) -> None:
+    """No table at all is there: everything is not assessable, nothing crashes."""
+    records = [{"sample": "s", "patient": "p", "timepoint": "diagnosis", "day": 0}]
+    who = gather.read_patient(
+        "p", samples=records, qc=[str(tmp_path / "s.qc.tsv.gz")], paths={}, clinical={}
+    )  # fmt: skip
+    text = words_of(page(who))
+    assert "No cell passed quality control" in text
+
+
+def test_header_only_tables_give_a_page(tmp_path: Path) -> None:
+    """What other chapters write for an empty patient: headers and no rows."""
+    paths = {}
+    for field, name in {
+        **gather.PATIENT_TABLES,
+        "cells": "embedding.cells",
+        "landmarks": "cure.landmarks",
+        "qol": "cure.qol",
+    }.items():
+        paths[field] = str(tmp_path / f"{field}.tsv")
+        factory.write(Path(paths[field]), name, pd.DataFrame(columns=TABLES[name]))
+    records = [{"sample": "s", "patient": "p", "timepoint": "diagnosis", "day": 0}]
+    who = gather.read_patient("p", samples=records, qc=[], paths=paths, clinical={})
+    assert "nothing is assessable" in words_of(page(who))
+
+
+def test_ten_clones_ten_timepoints_long_names() -> None:
+    html = page(factory.stress_patient())
+    assert html.count("<figure>") == 10
+    assert "low confidence; events on 3q" in html, "rung R5 carries its warning"
+
+
+def test_names_from_the_sheet_are_escaped(results: factory.Results) -> None:
+    """Names cannot hold markup today; the page must not rely on it."""
+    assert breakable("<b>x</b>") == "&lt;b&gt;x&lt;/<wbr>b&gt;"
+    assert "a note &lt;of&gt; the check" in cohort(results)
+
+
+@pytest.mark.parametrize(
+    ("tiers", "direction"),
+    [
+        (["T1", "T3"], "better"),
+        (["T2", "T0"], "worse"),
+        (["T1", "", "T1"], "same"),
+        (["T2"], "first"),
+        (["T2", ""], "none"),
+    ],
+)
+def test_trend_compares_with_the_landmark_before(tiers: list[str], direction: str) -> None:
+    """A landmark without a tier is skipped; a latest one without a tier has no trend."""
+    table = pd.DataFrame({"tier": tiers, "day": range(len(tiers))})
+    assert trend(table)[0] == direction
+
+
+def test_finding_without_tumour_is_a_bound_not_absence(results: factory.Results) -> None:
+    who = patient(results, "P1")
+    calls = who.malignant.assign(call="normal")
+    text = finding(
+        gather.Patient(name="P1", samples=who.samples, cells=who.cells, malignant=calls, reference=who.reference),
+        noun="plasma cell",
+    )
+    assert text.startswith("No tumour found: 0 of") and "does not show its absence" in text
+
+
+def test_glance_lists_what_is_missing(results: factory.Results) -> None:
+    assert any("MRD" in m for m in glance(patient(results, "P2")).missing)
+    assert not any("MRD" in m for m in glance(patient(results, "P1")).missing)
+
+
+def test_cohort_page_lists_everyone_with_flags(results: factory.Results) -> None:
+    html = cohort(results)
+    for name in ("P1", "P2", "H1"):
+        assert f'<a href="{name}.html">{name}</a>' in html
+    assert "no plasma cells found" in html and "expanding: c2" in html
+    assert html.index("P1.html") < html.index("H1.html"), "patients before healthy donors"
+    assert 'id="truth"' not in html, "no truth, no comparison"
+    assert flags(patient(results, "H1"), noun="plasma cell") == []
+
+
+def test_other_tumour_types_are_named_so(results: factory.Results) -> None:
+    """With other tumour types configured the page must not speak of plasma cells."""
+    text = patient_page(patient(results, "P2"), tumour_types=["epithelial"], facts=FACTS)
+    assert "No tumour-type cells found" in text

@@ -1,0 +1,62 @@
+"""Numbers in words: the laws about zero of n hold in every sentence."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from marrowclone.report import words
+
+
+@pytest.mark.parametrize(("n", "bound"), [(1000, 3.0e-3), (10_000, 3.0e-4), (300_000, 1.0e-5), (3_000_000, 1.0e-6)])
+def test_zero_bound_has_the_published_values(n: int, bound: float) -> None:
+    """The table of science 5.4, given to two digits there."""
+    assert words.zero_bound(n) == pytest.approx(bound, rel=0.01)
+
+
+def test_zero_of_n_always_carries_its_bound() -> None:
+    assert words.of_n(0, 59) == "0 of 59 (below 5.0%)", "law 3: zero is an upper bound, never 0%"
+    assert words.of_n(41, 300) == "41 of 300 (14%)"
+    assert words.of_n(0, 0) == "none examined", "nothing of nothing is no bound"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.9996, "99.9%"),  # not all: must not read 100%
+        (1.0, "100%"),
+        (0.13, "13%"),
+        (0.034, "3.4%"),
+        (0.0012, "0.12%"),
+        (3e-6, "3.0 × 10⁻⁶"),
+        (0, "0%"),
+        (math.nan, "–"),
+        (pd.NA, "–"),
+        (None, "–"),
+    ],
+)
+def test_shares(value: object, said: str) -> None:
+    assert words.share(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.05, "0.0500"), (-0.9, "−0.900"), (1234567, "1,234,567"), (math.inf, "∞"), (1e-5, "1.00 × 10⁻⁵"), (-3, "−3")],
+)
+def test_numbers(value: float, said: str) -> None:
+    assert words.number(value) == said
+
+
+def test_tiers_and_suffixes_in_plain_words() -> None:
+    assert words.tier("T4a") == "functional-cure candidate"
+    assert words.tier("T5+") == "compatible with statistical cure"
+    assert words.tier("") == "not assessable", "a missing tier is an answer"
+    assert [code for code, _ in words.suffixes("Q+-C?")] == ["Q+", "C?"]
+    assert [code for code, _ in words.suffixes("Q--C-")] == ["Q-", "C-"]
+
+
+def test_timepoints_read_as_words() -> None:
+    assert words.timepoint("post_induction_2") == "post-induction 2"
+    assert words.timepoint("mrd") == "MRD visit", "a visit, not a result: results come from assays"

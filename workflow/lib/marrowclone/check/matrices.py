@@ -1,0 +1,109 @@
+"""The data behind the sheet's paths: counts, and the user's own cell-type labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..embedding.labels import standard_name
+from ..errors import UserError, did_you_mean, shown
+from ..formats import Source, resolve
+from ..keys import CELL_TYPES, UNRESOLVED
+from ..sheets import Sheet, clip, read_sheet
+from .anndatas import peek_h5ad
+from .peek import Peek, judge
+from .rows import Entry
+from .tenx import peek_10x_h5, peek_mtx
+
+
+def peek(source: Source) -> Peek:
+    """Look at a matrix of any format.
+
+    Raises
+    ------
+    UserError
+        when it cannot be read or its parts do not fit.
+    """
+    try:
+        if source.kind == "10x_mtx":
+            return peek_mtx(source.tenx)
+        return peek_10x_h5(source.path) if source.kind == "10x_h5" else peek_h5ad(source.path)
+    except UserError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"{shown(source.path)}: the {source.kind} file cannot be read ({clip(reason, 100)}).",
+            hint="the file is damaged or cut off; compare its size and checksum with the original.",
+        ) from None
+
+
+def _check_labels(sheet: Sheet, entry: Entry, barcodes: Sequence[str], labels: set[str]) -> None:
+    """The user's cell types: a table of barcode and label that meets the capture's barcodes."""
+    table = read_sheet(entry.values["cell_types"])
+    if table.problems:
+        sheet.problems.extend(table.problems)
+        return
+    if len(table.columns) < 2:
+        message = f"{table.file}: {len(table.columns)} column, expected barcode and label"
+        sheet.report(entry.line, "cell_types", message, "separate the columns by tabs")
+        return
+    # as when the labels are used: barcode, label, in the first two columns; a header is allowed but not needed
+    first, second = table.columns[:2]
+    pairs = [(first, second), *((row.text(first), row.text(second)) for row in table.rows)]
+    labels.update(standard_name(label) for _, label in pairs)
+    named = {name.removeprefix(f"{entry.get('sample')}:").removesuffix("-1") for name, _ in pairs}
+    if barcodes and named.isdisjoint(b.removesuffix("-1") for b in barcodes):
+        sheet.report(
+            entry.line,
+            "cell_types",
+            f"none of the barcodes in {table.file} is a barcode of {entry.values.get('path', 'path')} "
+            f"(such as {clip(pairs[-1][0])!r}, expected such as {clip(barcodes[0])!r})",
+            "barcodes must be written as in the counts, with their suffix",
+        )
+
+
+def check_matrices(
+    sheet: Sheet, entries: Sequence[Entry], tumour_cell_types: Sequence[str], notes: list[str], *, read: bool
+) -> list[tuple[str, str]]:
+    """Look at the data behind each row of the sample sheet.
+
+    Parameters
+    ----------
+    read
+        whether matrices are opened; otherwise only the files are looked for.
+
+    Returns
+    -------
+    list of (message, hint)
+        what is wrong with ``tumour_cell_types``, given the labels that were met.
+    """
+    labels: set[str] = set()
+    for entry in entries:
+        form = entry.get("format", "auto")
+        barcodes: Sequence[str] = ()
+        for column in ("path", "raw_path"):
+            text = entry.get(column)
+            if text is None:
+                continue
+            try:
+                source = resolve(Path(text), form if column == "path" else "auto")
+                if read and column == "path":
+                    seen = peek(source)
+                    barcodes = seen.barcodes
+                    judge(seen, notes, entry.get("sample", text))
+            except UserError as error:
+                sheet.report(entry.line, column, error.message, error.hint)
+            except OSError as error:
+                sheet.report(entry.line, column, f"{clip(text, 120)} cannot be read ({error.strerror or error})")
+        if read and entry.get("cell_types") is not None:
+            _check_labels(sheet, entry, barcodes, labels)
+    if not read:
+        return []
+    known = {*CELL_TYPES, UNRESOLVED, *labels}
+    return [
+        (f"found {name!r}, neither a cell type of the marker panel nor a label in a cell_types table",
+         did_you_mean(name, known))
+        for name in tumour_cell_types
+        if name not in known
+    ]  # fmt: skip

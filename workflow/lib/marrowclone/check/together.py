@@ -1,0 +1,178 @@
+"""Configuration, sheets and data checked in one go, every problem in one list."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import config as configuration
+from ..cohort import Cohort, samples_frame
+from ..errors import InputProblems, Problem
+from ..keys import HEALTHY
+from ..sheets import Sheet, clip, read_sheet
+from .course import check_after_death, check_outcome, check_pro, check_therapy
+from .disease import check_cytogenetics, check_imaging, check_mrd, check_response
+from .matrices import check_matrices
+from .rows import Entry, check_patients, check_repeats, check_rows
+from .samples import check_samples, path_hint
+from .schemas import CLINICAL, sheet_schema
+
+_CHECKS = {
+    "mrd": check_mrd,
+    "imaging": check_imaging,
+    "response": check_response,
+    "therapy": check_therapy,
+    "cytogenetics": check_cytogenetics,
+    "pro": check_pro,
+    "outcome": check_outcome,
+}
+
+#: What cannot be said without a table.
+_WITHOUT = {
+    "mrd": "no MRD status, no tier above T1, burden from single cells or laboratory values only",
+    "imaging": "imaging counts as unknown",
+    "response": "no IMWG response and no laboratory values",
+    "therapy": "no therapy context of growth, no treatment-free time",
+    "cytogenetics": "genomic risk from single cells only",
+    "pro": "quality of life is missing",
+    "outcome": "no outlook and no validation against outcome",
+}
+
+
+def in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Problems by file and line (a whole file's first), each once; files keep the order in which they came."""
+    files = {name: number for number, name in enumerate(dict.fromkeys(p.file for p in problems))}
+    return sorted(dict.fromkeys(problems), key=lambda p: (files[p.file], p.line or 0))
+
+
+def _open(path: str, key: str, near: Sequence[Path]) -> Sheet:
+    """Read a sheet that a key of the configuration names."""
+    try:
+        exists = Path(path).exists()
+    except (OSError, ValueError):
+        exists = False
+    if exists:
+        return read_sheet(path)
+    sheet = Sheet(Path(clip(path, 200)))
+    hint = next((h for folder in (*near, Path()) if (h := path_hint(path, folder)).find("did you mean") >= 0), "")
+    sheet.report(None, None, f"no such file (key {key} of the configuration)", hint)
+    return sheet
+
+
+def _check_clinical(
+    config: Mapping[str, Any], samples: Sheet, entries: Sequence[Entry], notes: list[str], near: Sequence[Path]
+) -> list[Problem]:
+    """All clinical tables: each against its schema, its own rules, the sample sheet and the others."""
+    sampled: dict[str, list[int]] = defaultdict(list)
+    timepoints: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        if "patient" in entry.values:
+            timepoints[entry.values["patient"]].add(entry.get("timepoint", ""))
+            if "day" in entry.values:
+                sampled[entry.values["patient"]].append(entry.values["day"])
+    donors = {p for p, points in timepoints.items() if all(t.startswith(HEALTHY) for t in points)}
+    sheets: dict[str, tuple[Sheet, list[Entry]]] = {}
+    named = config.get("clinical")
+    for name in CLINICAL:
+        path = named.get(name) if isinstance(named, Mapping) else None
+        if not isinstance(path, str) or not path:
+            if path is None:
+                notes.append(f"no table {name}: {_WITHOUT[name]}.")
+            continue
+        sheet = _open(path, f"clinical.{name}", near)
+        rows = check_rows(sheet, sheet_schema(name))
+        check_repeats(sheet)
+        repeated = {p.line for p in sheet.problems if p.message.startswith("the row is the same")}
+        rows = [r for r in rows if r.line not in repeated]
+        if timepoints:  # without a readable sample sheet everybody would be unknown
+            check_patients(sheet, rows, timepoints, samples.file)
+        _CHECKS[name](sheet, rows, notes)
+        for row in rows:
+            if row.get("patient") in donors and name not in ("pro", "outcome"):
+                sheet.report(row.line, "patient", f"found {row.get('patient')!r}, a healthy donor", "patients only")
+        without = sorted(set(timepoints) - donors - {r.get("patient") for r in rows})
+        if without and not sheet.problems:
+            notes.append(f"{sheet.file}: no rows for {', '.join(without)}.")
+        sheets[name] = (sheet, rows)
+    check_after_death(sheets, sampled, notes)
+    return [problem for sheet, _ in sheets.values() for problem in sheet.problems]
+
+
+def check_cohort(
+    config: Mapping[str, Any],
+    *,
+    read_matrices: bool,
+    places: configuration.Places | None = None,
+    near: Sequence[Path] = (),
+) -> tuple[Cohort | None, list[Problem]]:
+    """Check sheets and data; see :func:`marrowclone.cohort.load`.
+
+    Parameters
+    ----------
+    places
+        where the configuration's keys were set, for problems that only the sheets reveal.
+    near
+        folders in which a path may have been meant (those of the configuration files).
+
+    Returns
+    -------
+    cohort
+        None when there is a problem.
+    problems
+        by file and line.
+    """
+    schema = sheet_schema("samples")
+    notes: list[str] = []
+    path = config.get("samples")
+    if not isinstance(path, str) or not path:
+        return None, []  # the configuration's own problem
+    sheet = _open(path, "samples", near)
+    entries = check_samples(sheet, schema)
+    named = config.get("tumour_cell_types")
+    types = [t for t in named if isinstance(t, str)] if isinstance(named, list) else []
+    wrong_types = check_matrices(sheet, entries, types, notes, read=read_matrices)
+    file, line = (places or {}).get(("tumour_cell_types",), ("config", None))
+    problems = [Problem(file, line, None, f"key tumour_cell_types: {m}", h) for m, h in wrong_types] if entries else []
+    clinical = _check_clinical(config, sheet, entries, notes, near)
+    truth = config.get("truth")
+    if isinstance(truth, str) and not Path(clip(truth, 4000)).is_dir():
+        file, line = (places or {}).get(("truth",), ("config", None))
+        problems.append(
+            Problem(file, line, None, f"key truth: found {clip(truth)!r}, no such folder", path_hint(truth, Path()))
+        )
+    problems += sheet.problems + clinical
+    if problems:
+        return None, in_order(problems)
+    defaults = {c: s["default"] for c, s in schema["properties"].items() if "default" in s}
+    tables = config.get("clinical") or {}
+    return Cohort(
+        samples=samples_frame([e.values for e in entries], defaults),
+        clinical={name: tables.get(name) for name in CLINICAL},
+        notes=notes,
+    ), []
+
+
+def check_everything(
+    user_config: Mapping[str, Any], *, files: Sequence[str] = (), read_matrices: bool = True
+) -> tuple[dict[str, Any], Cohort]:
+    """Check the configuration and, as far as it names them, the sheets and the data.
+
+    Returns
+    -------
+    (config, cohort)
+        the configuration with its defaults, and the checked cohort.
+
+    Raises
+    ------
+    InputProblems
+        with every problem of every file, by file and line.
+    """
+    config, problems, places = configuration.check(user_config, files=files)
+    near = [Path(f).parent for f in files]
+    cohort, more = check_cohort(config, read_matrices=read_matrices, places=places, near=near)
+    problems = in_order([*problems, *more])
+    if problems or cohort is None:
+        raise InputProblems(problems)
+    return config, cohort

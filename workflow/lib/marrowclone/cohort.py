@@ -1,0 +1,99 @@
+"""The cohort as its sheets describe it: samples, patients, healthy donors, clinical tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from .errors import InputProblems
+from .keys import HEALTHY
+
+#: Columns of :attr:`Cohort.samples`, in order.
+COLUMNS: tuple[str, ...] = (
+    "sample", "patient", "timepoint", "day", "path", "format", "raw_path", "compartment", "sort", "batch",
+    "chemistry", "prep", "vdj", "alleles", "cell_types",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A checked cohort.
+
+    Attributes
+    ----------
+    samples
+        the sample sheet, a row per capture in sheet order, indexed by sample. Columns as in
+        :data:`COLUMNS`; ``day`` is an integer, the rest text, missing ``""``; format,
+        compartment, sort and batch carry their defaults.
+    clinical
+        clinical table -> its path, or None when it was not given.
+    notes
+        what is allowed but lowers what can be said; for the log and the report.
+    """
+
+    samples: pd.DataFrame
+    clinical: Mapping[str, str | None]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def patients(self) -> list[str]:
+        """All patients, healthy donors included, sorted."""
+        return sorted(set(self.samples["patient"]))
+
+    @property
+    def healthy(self) -> list[str]:
+        """Patients who are healthy donors (every sample has the timepoint healthy), sorted."""
+        is_healthy = self.samples["timepoint"].str.fullmatch(rf"{HEALTHY}(_\d+)?")
+        return sorted(set(self.samples.loc[is_healthy, "patient"]))
+
+    def samples_of(self, patient: str) -> list[str]:
+        """The patient's samples in day order (samples of one day in sheet order)."""
+        own = self.samples[self.samples["patient"] == patient]
+        return own.sort_values("day", kind="stable").index.tolist()
+
+
+def samples_frame(rows: Sequence[Mapping[str, Any]], defaults: Mapping[str, str]) -> pd.DataFrame:
+    """The frame of :attr:`Cohort.samples` from checked rows.
+
+    Parameters
+    ----------
+    rows
+        column -> value of each row, missing ones left out.
+    defaults
+        column -> value of an empty cell.
+    """
+    records = []
+    for row in rows:
+        record = {c: row.get(c, defaults.get(c, "")) for c in COLUMNS}
+        record["batch"] = record["batch"] or record["sample"]
+        records.append(record)
+    frame = pd.DataFrame(records, columns=list(COLUMNS)).astype({c: str for c in COLUMNS if c != "day"})
+    frame["day"] = frame["day"].astype("int64")
+    frame.index = pd.Index(frame["sample"].tolist(), dtype=object)
+    return frame
+
+
+def load(config: Mapping[str, Any], *, read_matrices: bool = True) -> Cohort:
+    """Read and check the sample sheet, the clinical tables and the data behind the paths.
+
+    Parameters
+    ----------
+    config
+        a configuration with its defaults (:func:`marrowclone.config.load`).
+    read_matrices
+        whether each count file is opened and looked at, too.
+
+    Raises
+    ------
+    InputProblems
+        with every problem of every file.
+    """
+    from .check.together import check_cohort
+
+    cohort, problems = check_cohort(config, read_matrices=read_matrices)
+    if problems or cohort is None:
+        raise InputProblems(problems)
+    return cohort

@@ -1,0 +1,250 @@
+"""Integer copy-number states of groups of cells, per arm or finer segment.
+
+A group (a clone, a cluster) is summed to one pseudobulk. For every segment the ratio of
+observed to expected counts is fitted over its genes, centred on anchor arms and compared
+with what each integer state would give. Pure functions on arrays: nothing is read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from scipy import stats
+
+from .pseudobulk import anchor_centre, gene_dispersion, pseudobulk, robust_log2_ratio
+
+GAIN, LOSS, NEUTRAL, INDETERMINATE = "gain", "loss", "neutral", "indeterminate"
+
+#: Columns of :func:`segment_states`.
+STATE_COLUMNS: tuple[str, ...] = (
+    "group", "chromosome", "start", "end", "arm", "state", "posterior", "log2_ratio", "se",
+    "n_genes", "n_cells", "call", "p_gain", "p_loss",
+)  # fmt: skip
+
+#: Defaults of the settings; the schema's defaults of ``call_arms`` are the same (tested).
+DEFAULTS: dict[str, Any] = {
+    "dosage": 0.8,
+    "prior_neutral": 0.8,
+    "systematic_sd": 0.08,
+    "min_posterior": 0.9,
+    "min_genes": 30,
+    "min_cells": 5,
+    "min_cpm": 2.0,
+    "max_share": 0.0005,
+    "anchor_arms": ["2p", "2q", "10p", "10q", "12q", "17q", "20q", "4q"],
+}
+
+MAX_STATE = 5
+
+#: Rung R5 (immune cells as reference): SD of the false arm signal of a normal plasma cell (log2), and the
+#: arms on which it reaches half an event or more [C, science 1.6].
+SYSTEMATIC_SD_R5 = 0.18
+UNREPORTABLE_R5: tuple[str, ...] = ("3q", "8q", "6p", "12p", "18p", "11p")
+
+#: Degrees of freedom of the t likelihood: tails for what the standard error does not know.
+T_DF = 5.0
+
+
+def expected_log2_ratio(dosage: float) -> np.ndarray:
+    """log2 ratio to diploid of 0..5 copies: ``log2(1 + dosage * (c/2 - 1))`` [J, science A.5]; shape (6,)."""
+    copies = np.arange(MAX_STATE + 1)
+    return np.log2(np.maximum(1 + dosage * (copies / 2 - 1), 0.05))
+
+
+def state_prior(prior_neutral: float) -> np.ndarray:
+    """Prior of 0..5 copies, shape (6,): neutral first, one-copy changes share most of the rest [J]."""
+    prior = np.array([0.02, 0.44, 0.0, 0.44, 0.08, 0.02]) * (1 - prior_neutral)
+    prior[2] = prior_neutral
+    return prior
+
+
+def state_posterior(log2_ratio: np.ndarray, se: np.ndarray, *, dosage: float, prior_neutral: float) -> np.ndarray:
+    """Posterior of 0..5 copies for every segment, shape (n, 6); the prior where the ratio is missing."""
+    residual = (log2_ratio[:, None] - expected_log2_ratio(dosage)[None, :]) / se[:, None]
+    loglik = stats.t.logpdf(residual, df=T_DF)
+    loglik[~np.isfinite(loglik)] = 0.0
+    log_posterior = loglik + np.log(state_prior(prior_neutral))[None, :]
+    log_posterior -= log_posterior.max(axis=1, keepdims=True)
+    posterior = np.exp(log_posterior)
+    return posterior / posterior.sum(axis=1, keepdims=True)
+
+
+def arm_segments(genes: pd.DataFrame) -> pd.DataFrame:
+    """One segment per autosomal arm that has genes: chromosome, start, end (of its genes), arm.
+
+    chrX, chrY and chrM are left out: sex and X inactivation, not dosage (science 1.6).
+    """
+    inside = genes.loc[_autosomal(genes) & genes["arm"].isin(["p", "q"])]
+    arms = inside.groupby(["chromosome", "arm"], sort=False, observed=True).agg(
+        start=("start", "min"), end=("end", "max")
+    )
+    arms = arms.reset_index()
+    return _in_genome_order(arms)[["chromosome", "start", "end", "arm"]].reset_index(drop=True)
+
+
+def bin_segments(genes: pd.DataFrame, *, genes_per_segment: int = 40) -> pd.DataFrame:
+    """Fixed sub-arm segments of about ``genes_per_segment`` genes each, never across a centromere.
+
+    ``genes`` holds the genes that count (used and expressed): the bins are as wide as the
+    evidence needs, not as the map suggests. Columns as :func:`arm_segments`.
+    """
+    rows: list[dict[str, Any]] = []
+    inside = genes.loc[_autosomal(genes) & genes["arm"].isin(["p", "q"])]
+    for (chromosome, arm), part in inside.groupby(["chromosome", "arm"], sort=False, observed=True):
+        part = part.sort_values("start", kind="stable")
+        n_bins = max(1, round(len(part) / genes_per_segment))
+        for chunk in np.array_split(np.arange(len(part)), n_bins):
+            piece = part.iloc[chunk]
+            rows.append(
+                {"chromosome": chromosome, "start": piece["start"].min(), "end": piece["end"].max(), "arm": arm}
+            )
+    if not rows:
+        return pd.DataFrame(columns=["chromosome", "start", "end", "arm"])
+    return _in_genome_order(pd.DataFrame(rows)).reset_index(drop=True)
+
+
+def segment_states(
+    counts: sp.csr_matrix,
+    groups: pd.Series,
+    reference: sp.csr_matrix | np.ndarray | pd.DataFrame,
+    segments: pd.DataFrame,
+    genes: pd.DataFrame,
+    *,
+    settings: Mapping[str, Any],
+    samples: pd.Series | None = None,
+) -> pd.DataFrame:
+    """Copy-number state of every group in every segment.
+
+    Parameters
+    ----------
+    counts
+        raw counts, CSR, cells x genes.
+    groups
+        group of each cell (row order of ``counts``); cells with ``""`` or missing are left out.
+    reference
+        what a normal diploid cell would give: counts of reference cells (CSR, cells x genes,
+        summed), one relative expression per gene (vector), or one column of relative expression
+        per sample (DataFrame genes x samples; then ``samples`` says each cell's sample).
+        Each column is scaled to sum 1 over the used genes.
+    segments
+        chromosome, start, end (1-based closed), arm; see :func:`arm_segments`, :func:`bin_segments`.
+    genes
+        chromosome, start, end, arm per gene; an optional boolean column ``used`` leaves genes out.
+    settings
+        keys of :data:`DEFAULTS` (others are ignored, missing ones take the default).
+    samples
+        sample of each cell; needed when ``reference`` has a column per sample.
+
+    Returns
+    -------
+    DataFrame
+        a row per group and segment (:data:`STATE_COLUMNS`). ``log2_ratio`` is centred on the
+        anchor arms; ``se`` includes ``systematic_sd``; ``posterior`` is that of ``state``;
+        ``call`` is gain, loss, neutral or indeterminate (too few genes or cells, or no
+        direction reaches ``min_posterior``). Empty with these columns when there is no group.
+
+    Notes
+    -----
+    Ratio of a segment: quasi-likelihood estimate ``sum(w O) / sum(w E)`` with NB weights
+    ``w = 1 / (1 + phi E)``, so that no gene weighs more than ``1/phi``, Huber-limited residuals
+    and a sandwich standard error over genes. ``phi`` is estimated per group by a robust spread.
+    """
+    s = {**DEFAULTS, **{k: v for k, v in settings.items() if k in DEFAULTS}}
+    names = groups.fillna("").astype(str).to_numpy()
+    wanted = sorted(set(names) - {""})
+    if not wanted or segments.empty:
+        return pd.DataFrame(columns=list(STATE_COLUMNS))
+    used = _autosomal(genes).to_numpy() & genes["arm"].isin(["p", "q"]).to_numpy()
+    if "used" in genes:
+        used &= genes["used"].to_numpy(dtype=bool)
+    expected = _reference_profiles(reference, used)  # genes x columns
+    used &= expected.mean(axis=1) * 1e6 >= s["min_cpm"]
+    columns = np.zeros(counts.shape[0], dtype=int)
+    if isinstance(reference, pd.DataFrame):
+        if samples is None:
+            raise ValueError("a reference with a column per sample needs samples=")
+        columns = reference.columns.get_indexer(pd.Index(samples.astype(str)))
+        if (columns < 0).any():
+            raise ValueError("the reference has no column for some samples of the cells")
+    cell_rows = np.arange(counts.shape[0])
+    results = []
+    segment_of_gene = _gene_segments(genes, segments)
+    arm_names = genes["chromosome"].str.removeprefix("chr").to_numpy(dtype=object) + genes["arm"].to_numpy(dtype=object)
+    for name in wanted:
+        rows = cell_rows[names == name]
+        observed, expect = pseudobulk(counts, rows, columns, expected, used, max_share=s["max_share"])
+        phi = gene_dispersion(observed[used], expect[used])
+        centre = anchor_centre(observed, expect, arm_names, used, phi=phi, anchors=s["anchor_arms"])
+        log2_ratio = np.full(len(segments), np.nan)
+        se = np.full(len(segments), np.inf)
+        n_genes = np.zeros(len(segments), dtype=int)
+        for i in range(len(segments)):
+            inside = used & (segment_of_gene == i)
+            n_genes[i] = inside.sum()
+            if n_genes[i] >= 3:
+                log2_ratio[i], se[i] = robust_log2_ratio(observed[inside], expect[inside], phi=phi)
+        log2_ratio = log2_ratio - centre
+        total_se = np.sqrt(np.minimum(se, 10.0) ** 2 + s["systematic_sd"] ** 2)
+        posterior = state_posterior(log2_ratio, total_se, dosage=s["dosage"], prior_neutral=s["prior_neutral"])
+        frame = segments[["chromosome", "start", "end", "arm"]].reset_index(drop=True).copy()
+        frame.insert(0, "group", name)
+        frame["state"] = posterior.argmax(axis=1)
+        frame["posterior"] = posterior.max(axis=1)
+        frame["log2_ratio"] = log2_ratio
+        frame["se"] = total_se
+        frame["n_genes"] = n_genes
+        frame["n_cells"] = len(rows)
+        frame["p_loss"] = posterior[:, :2].sum(axis=1)
+        frame["p_gain"] = posterior[:, 3:].sum(axis=1)
+        frame["call"] = _calls(frame, posterior[:, 2], s)
+        results.append(frame)
+    return pd.concat(results, ignore_index=True)[list(STATE_COLUMNS)]
+
+
+def _calls(frame: pd.DataFrame, p_neutral: np.ndarray, s: Mapping[str, Any]) -> np.ndarray:
+    """gain, loss, neutral or indeterminate for every row."""
+    call = np.full(len(frame), INDETERMINATE, dtype=object)
+    call[p_neutral >= s["min_posterior"]] = NEUTRAL
+    call[frame["p_gain"].to_numpy() >= s["min_posterior"]] = GAIN
+    call[frame["p_loss"].to_numpy() >= s["min_posterior"]] = LOSS
+    weak = (frame["n_genes"] < s["min_genes"]) | (frame["n_cells"] < s["min_cells"]) | frame["log2_ratio"].isna()
+    call[weak.to_numpy()] = INDETERMINATE
+    return call
+
+
+def _reference_profiles(reference: sp.csr_matrix | np.ndarray | pd.DataFrame, used: np.ndarray) -> np.ndarray:
+    """Expected share of each gene, shape (genes, columns), each column summing to 1 over the used genes."""
+    if isinstance(reference, pd.DataFrame):
+        profile = reference.to_numpy(dtype=float)
+    elif sp.issparse(reference):
+        profile = np.asarray(reference.sum(axis=0), dtype=float).reshape(-1, 1)
+    else:
+        profile = np.asarray(reference, dtype=float).reshape(-1, 1)
+    total = profile[used].sum(axis=0)
+    return profile / np.where(total > 0, total, 1.0)
+
+
+def _gene_segments(genes: pd.DataFrame, segments: pd.DataFrame) -> np.ndarray:
+    """Index of the segment that holds each gene's midpoint, -1 when none does; shape (genes,)."""
+    middle = (genes["start"].to_numpy() + genes["end"].to_numpy()) // 2
+    chromosome = genes["chromosome"].to_numpy(dtype=object)
+    index = np.full(len(genes), -1)
+    for i, row in enumerate(segments.itertuples(index=False)):
+        index[(chromosome == row.chromosome) & (middle >= row.start) & (middle <= row.end)] = i
+    return index
+
+
+def _autosomal(genes: pd.DataFrame) -> pd.Series:
+    """True for genes on chr1..chr22."""
+    number = pd.to_numeric(genes["chromosome"].str.removeprefix("chr"), errors="coerce")
+    return number.between(1, 22)
+
+
+def _in_genome_order(segments: pd.DataFrame) -> pd.DataFrame:
+    """Segments by chromosome number and start."""
+    number = segments["chromosome"].str.removeprefix("chr").astype(int)
+    return segments.assign(_number=number).sort_values(["_number", "start"], kind="stable").drop(columns="_number")

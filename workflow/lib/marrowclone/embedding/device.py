@@ -1,0 +1,58 @@
+"""On what the model is trained: what was asked for, or a loud answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from ..errors import UserError
+
+#: Set by SLURM for a job that was given GPUs.
+_GIVEN = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "SLURM_GPUS_ON_NODE")
+_NONE = ("", "-1", "NoDevFiles")
+
+
+def gpu_was_given(environ: Mapping[str, str]) -> bool:
+    """Whether the scheduler gave this job a GPU.
+
+    ``CUDA_VISIBLE_DEVICES`` counts when it names a device: a site or a person set it for a
+    reason. An empty value or -1 hides GPUs on purpose.
+    """
+    if environ.get("CUDA_VISIBLE_DEVICES", "x") in _NONE:
+        return False
+    if environ.get("CUDA_VISIBLE_DEVICES"):
+        return True
+    return any(environ.get(name) not in (None, "", "0") for name in _GIVEN)
+
+
+def choose_device(wanted: str, *, available: bool, environ: Mapping[str, str] = os.environ) -> str:
+    """``cpu`` or ``cuda``.
+
+    Parameters
+    ----------
+    wanted
+        ``auto``, ``cpu`` or ``cuda``.
+    available
+        whether torch sees a CUDA device.
+
+    Raises
+    ------
+    UserError
+        when CUDA was asked for, or a GPU was given to the job, and torch sees none: a job
+        that crawls on the CPU of a GPU node wastes both.
+    """
+    if wanted == "cpu":
+        return "cpu"
+    if available:
+        return "cuda"
+    if wanted == "cuda":
+        raise UserError(
+            "device is cuda, but torch sees no CUDA device.",
+            hint="install the CUDA lock (envs/), ask the scheduler for a GPU, or set device: cpu.",
+        )
+    if gpu_was_given(environ):
+        raise UserError(
+            "the job was given a GPU (SLURM or CUDA_VISIBLE_DEVICES says so), but torch sees none.",
+            hint="install the CUDA lock (envs/), start the container with --nv, or set device: cpu.",
+        )
+    return "cpu"

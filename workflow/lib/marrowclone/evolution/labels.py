@@ -1,0 +1,264 @@
+"""What each clone was doing at each sampling day: the labels of science 4.5 [J].
+
+Every label is a posterior probability from the same joint draws as fractions, burden and
+growth, and looks only at sampling days up to its own. State evidence (cycling, persistence
+programmes) is not assessed yet, so no clone is called "dormant, supported": growth alone
+reaches "dormant-compatible" at most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..clinical import as_of
+from ..keys import DAYS_PER_MONTH, TABLES
+from .dynamics import Visit, bound_of, two_point_growth
+from .fractions import natural
+from .statistics import Array, zero_of_n_upper
+from .therapy import MIXED, UNKNOWN
+
+EXPANDING, CONTRACTING, LOST = "expanding", "contracting", "lost (below limit)"
+RE_EMERGENT, NEW = "re-emergent", "new"
+PERSISTENT, DORMANT, REACTIVATING = "persistent low-level", "dormant-compatible", "reactivating"
+NOT_ASSESSABLE, UNDECIDED = "not assessable", "undecided"
+#: Responses that are VGPR or deeper.
+DEEP = frozenset({"VGPR", "CR", "sCR"})
+GROWTH_ONLY = "growth-only; state evidence not assessed"
+#: Probabilities that stand on every row, whether or not the label was reached.
+PROBABILITIES = ("p_expanding", "p_contracting", "p_persistent", "p_dormant_compatible", "p_reactivating")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One label of one clone at one day."""
+
+    label: str
+    probability: float
+    evidence: str
+
+
+def label_clones(
+    series: Sequence[Visit],
+    *,
+    patient: str,
+    dynamics: pd.DataFrame,
+    response: pd.DataFrame,
+    expected: Mapping[tuple[str, int], float],
+    settings: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Labels of every clone at every sampling day.
+
+    Parameters
+    ----------
+    series
+        the patient's visits (:func:`marrowclone.evolution.dynamics.visits`), in day order.
+    dynamics
+        ``evolution/{patient}.dynamics.tsv``: the treatment over each interval.
+    expected
+        {(clone, day): misassignment-corrected number of cells}.
+
+    Returns
+    -------
+    DataFrame
+        clone, day, label, probability, evidence, then :data:`PROBABILITIES`; one or more rows
+        per clone and day. A label that is not reached has no row; where none is, the row says
+        "undecided" (probability: the largest of the growth labels) or "not assessable".
+    """
+    rows: list[dict[str, Any]] = []
+    contexts = {
+        int(row["to_day"]): (str(row["therapy_context"]), bool(row["therapy_change"]))
+        for row in dynamics.to_dict("records")
+    }
+    clones = sorted({clone for visit in series for clone in visit.fraction}, key=natural)
+    for clone in clones:
+        rested = False  # a persistent or dormant label at an earlier day
+        for index, visit in enumerate(series):
+            past = series[: index + 1]
+            growth = _growth(past, clone, least=settings["min_cells"])
+            probabilities = _probabilities(past, clone, growth, patient, response, expected, settings=settings)
+            found = _labels(past, clone, growth, probabilities, rested, contexts, settings=settings)
+            rested |= any(f.label in (PERSISTENT, DORMANT) for f in found)
+            for item in found:
+                row = {"clone": clone, "day": visit.day, "label": item.label, "probability": item.probability}
+                rows.append({**row, "evidence": item.evidence, **probabilities})
+    return pd.DataFrame(rows, columns=[*TABLES["evolution.labels"], *PROBABILITIES])
+
+
+def _growth(past: Sequence[Visit], clone: str, *, least: int) -> Array | None:
+    """Draws of growth over the last interval; None where too little is known of it.
+
+    That is: burden missing, below the limit at both ends, or too few cells at both ends.
+    """
+    if len(past) < 2 or bound_of(past[-2], past[-1], clone) == "both":
+        return None
+    if max(v.counts.get(clone, 0) for v in past[-2:]) < least:
+        return None
+    first, second = past[-2], past[-1]
+    growth = two_point_growth(
+        first.burden[clone], second.burden[clone], months=(second.day - first.day) / DAYS_PER_MONTH
+    )
+    return None if np.isnan(growth).any() else growth
+
+
+def _probabilities(
+    past: Sequence[Visit],
+    clone: str,
+    growth: Array | None,
+    patient: str,
+    response: pd.DataFrame,
+    expected: Mapping[tuple[str, int], float],
+    *,
+    settings: Mapping[str, Any],
+) -> dict[str, float]:
+    """P of each growth and persistence label; NaN where it cannot be assessed."""
+    result = dict.fromkeys(PROBABILITIES, math.nan)
+    yearly, two_yearly = math.log(2) / 12, math.log(2) / 24
+    if growth is not None:
+        result["p_expanding"] = float((growth > yearly).mean())
+        result["p_contracting"] = float((growth < -yearly).mean())
+        result["p_reactivating"] = float((growth > 0).mean())
+    now = past[-1].burden[clone]
+    if _persists(past, clone, patient, response, expected, settings=settings) and not np.isnan(now).any():
+        low = now <= settings["low_level"]
+        result["p_persistent"] = float(low.mean())
+        if growth is not None:
+            result["p_dormant_compatible"] = float((low & (np.abs(growth) < two_yearly)).mean())
+    return result
+
+
+def _persists(
+    past: Sequence[Visit],
+    clone: str,
+    patient: str,
+    response: pd.DataFrame,
+    expected: Mapping[tuple[str, int], float],
+    *,
+    settings: Mapping[str, Any],
+) -> bool:
+    """Seen now and at another day six months or more earlier, one of them in VGPR or deeper."""
+
+    def seen(visit: Visit) -> bool:
+        enough = visit.counts.get(clone, 0) >= settings["min_cells"]
+        return enough and expected.get((clone, visit.day), 0.0) > 1.0
+
+    now = past[-1]
+    apart = settings["months_apart"] * 365 / 12  # a year is 365 days: same date, next year
+    earlier = [v for v in past[:-1] if seen(v) and now.day - v.day >= math.floor(apart)]
+    return seen(now) and bool(earlier) and any(_deep(response, patient, v.day) for v in [now, *earlier])
+
+
+def _deep(response: pd.DataFrame, patient: str, day: int) -> bool:
+    """Whether the last response known by ``day`` was VGPR or deeper."""
+    rows = as_of(response[(response["patient"] == patient) & (response["response"] != "")], day)
+    return not rows.empty and rows.sort_values("day", kind="stable")["response"].iloc[-1] in DEEP
+
+
+def _labels(
+    past: Sequence[Visit],
+    clone: str,
+    growth: Array | None,
+    p: Mapping[str, float],
+    rested: bool,
+    contexts: Mapping[int, tuple[str, bool]],
+    *,
+    settings: Mapping[str, Any],
+) -> list[Found]:
+    now, least, sure = past[-1], settings["min_cells"], settings["probability"]
+    cells = now.counts.get(clone, 0)
+    seen_before = [v for v in past[:-1] if v.counts.get(clone, 0) >= least]
+    if cells == 0 and seen_before:
+        found = [_lost(seen_before[-1], now, clone)]
+    elif cells < least:
+        return [Found(NOT_ASSESSABLE, math.nan, f"{cells} of {now.n_assigned} cells, fewer than {least}")]
+    else:
+        found = _history(past, clone, settings=settings)
+    if len(past) < 2:
+        return [*found, Found(NOT_ASSESSABLE, math.nan, "growth not assessable: first sampling day")]
+    if growth is None:
+        missing = np.isnan(past[-2].burden[clone]).any() or np.isnan(now.burden[clone]).any()
+        why = "no absolute burden at both ends" if missing else "below the limit or too few cells at both ends"
+        return [*found, Found(NOT_ASSESSABLE, math.nan, f"growth not assessable: {why}")]
+    context, change = contexts.get(now.day, (UNKNOWN, False))
+    changed = "; interval crosses a treatment change" if change or context == MIXED else ""
+    evidence = f"{GROWTH_ONLY}; therapy unknown" if context == UNKNOWN else f"{GROWTH_ONLY}; {context}{changed}"
+    if cells >= least and p["p_expanding"] >= sure:
+        found.append(Found(EXPANDING, p["p_expanding"], evidence))
+    if past[-2].counts.get(clone, 0) >= least and p["p_contracting"] >= sure:
+        found.append(Found(CONTRACTING, p["p_contracting"], evidence))
+    if cells >= least:
+        if p["p_persistent"] >= sure:
+            found.append(Found(PERSISTENT, p["p_persistent"], evidence))
+            # an average over kill and regrowth can be near zero without any rest
+            if p["p_dormant_compatible"] >= settings["dormant_probability"] and not changed:
+                found.append(Found(DORMANT, p["p_dormant_compatible"], evidence))
+        if rested and p["p_reactivating"] >= sure:
+            found.append(Found(REACTIVATING, p["p_reactivating"], evidence))
+    if not found:
+        largest = max(v for k, v in p.items() if k in PROBABILITIES[:2])
+        found.append(Found(UNDECIDED, largest, f"{evidence}; no label reaches its probability"))
+    return found
+
+
+def _lost(last_seen: Visit, now: Visit, clone: str) -> Found:
+    """Zero cells now: an upper bound, and P(burden fell to a tenth or less since it was last seen)."""
+    before, after = last_seen.burden[clone], now.burden[clone]
+    unit = "burden"
+    if np.isnan(before).any() or np.isnan(after).any():
+        before, after, unit = last_seen.fraction[clone], now.fraction[clone], "share of malignant cells"
+    upper = float(np.quantile(after, 0.95))
+    if unit != "burden":
+        upper = max(upper, zero_of_n_upper(now.n_assigned))
+    evidence = f"0 of {now.n_assigned} malignant cells; {unit} at most {upper:.2g} (95%), not zero"
+    return Found(LOST, float((after < before / 10).mean()), f"{evidence}; last seen on day {last_seen.day}")
+
+
+def _history(past: Sequence[Visit], clone: str, *, settings: Mapping[str, Any]) -> list[Found]:
+    """New or re-emergent, for a clone that is seen now.
+
+    An earlier zero counts when it was deep enough: with probability ``adequate`` (0.95) the
+    clone was then below a tenth of what it is now. Absolute burden decides; where it is
+    missing, shares of malignant cells.
+    """
+    now, earlier = past[-1], past[:-1]
+    if not earlier:
+        return []
+    zeros = [v for v in earlier if v.counts.get(clone, 0) == 0]
+    seen = [v for v in earlier if v.counts.get(clone, 0) >= settings["min_cells"]]
+    if len(zeros) == len(earlier):
+        below = np.all([_below(v, now, clone)[0] for v in zeros], axis=0)
+        unit = " and ".join(sorted({_below(v, now, clone)[1] for v in zeros}))
+        if below.mean() >= settings["adequate"]:
+            return [Found(NEW, float(below.mean()), f"0 cells at {len(zeros)} earlier days; judged by {unit}")]
+        return []
+    gap = zeros[-1] if zeros and zeros[-1] is earlier[-1] else None
+    before = [v for v in seen if gap is not None and v.day < gap.day]
+    if gap is not None and before:
+        (under_now, unit), (under_then, _) = _below(gap, now, clone), _below(gap, before[-1], clone)
+        probability = float((under_now & under_then).mean())
+        if probability >= settings["adequate"]:
+            text = f"seen on day {before[-1].day}, 0 of {gap.n_assigned} malignant cells on day {gap.day}"
+            return [Found(RE_EMERGENT, probability, f"{text}, seen again; judged by {unit}")]
+    return []
+
+
+def _below(zero: Visit, other: Visit, clone: str) -> tuple[Any, str]:
+    """Draws of "at ``zero`` the clone was below a tenth of what it was at ``other``", and the unit."""
+    low, high = zero.burden[clone], other.burden[clone]
+    if np.isnan(low).any() or np.isnan(high).any():
+        return zero.fraction[clone] < other.fraction[clone] / 10, "shares"
+    return low < high / 10, "burden"
+
+
+def expected_cells(fractions: pd.DataFrame) -> dict[tuple[str, int], float]:
+    """{(clone, day): misassignment-corrected cells}, from ``evolution/{patient}.fractions.tsv``."""
+    total: dict[tuple[str, int], float] = {}
+    for row in fractions[["clone", "day", "n_expected"]].to_dict("records"):
+        key = (str(row["clone"]), int(row["day"]))
+        total[key] = total.get(key, 0.0) + float(row["n_expected"])
+    return total

@@ -1,0 +1,258 @@
+"""Sections of a patient's page that tell of the course: timeline, burden, growth, resistance, quality of life."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from . import words
+from .blocks import Section, Table
+from .figures import burden as burden_figure
+from .figures import quality, score, timeline
+from .gather import Patient
+from .rows import rows_of
+
+
+def timeline_section(patient: Patient) -> Section:
+    """Samples, therapy and assays on one axis."""
+    section = Section(
+        "timeline",
+        "Timeline",
+        "What was sampled, given and measured, on the patient's own days. An MRD result counts only to its own "
+        "limit of detection (short bar); single-cell sequencing is not an MRD assay.",
+    )
+    clinical = {n: patient.clinical_rows(n) for n in ("therapy", "response", "imaging", "mrd")}
+    section.draw(
+        timeline.timeline(patient.samples, clinical),
+        name="timeline",
+        title="Samples, therapy, responses, imaging and MRD assays over days",
+        caption="Circles: positive MRD at its value. Open triangles: negative, at the limit of detection. "
+        "Diamonds: indeterminate."
+        if len(clinical["mrd"])
+        else "Samples and what the clinical tables hold.",
+    )
+    absent = [n for n, f in clinical.items() if not len(f)]
+    if absent and not patient.healthy:
+        section.notes.append(f"Nothing recorded for this patient in: {', '.join(absent)}.")
+    if len(clinical["mrd"]):
+        section.tables.append(_mrd_table(clinical["mrd"]))
+    return section
+
+
+def _mrd_table(mrd: pd.DataFrame) -> Table:
+    rows = []
+    for row in rows_of(mrd):
+        said = f"MRD-{row.result}" if row.result in {"negative", "positive"} else str(row.result)
+        limit = "limit not given" if words.missing(row.lod) else f"at {words.share(row.lod)}"
+        rows.append(
+            [words.number(row.day), str(row.assay), f"{said} ({limit})", words.share(row.value), words.share(row.lod),
+             words.number(row.cells_analysed)]
+        )  # fmt: skip
+    return Table(
+        ["Day", "Assay", "Result", "Value (share of cells)", "Limit of detection", "Cells analysed"],
+        rows,
+        caption="MRD assays as they were reported",
+        numeric=frozenset({0, 3, 4, 5}),
+    )
+
+
+def trajectory_section(patient: Patient) -> Section:
+    """The score through time, landmark by landmark."""
+    section = Section(
+        "spectrum",
+        "Cure spectrum through time",
+        "Tiers come from rules and the number never overrides them; two patients with one number can stand very "
+        "differently. The score describes where the evidence stands; it is not a probability of cure.",
+    )
+    table = patient.landmarks
+    if not len(table):
+        section.blank = "No landmark could be scored." if not patient.healthy else "Healthy donors are not scored."
+        return section
+    if (table["tier"].astype(str) == "").all() and table["css"].isna().all():
+        section.blank = f"Not assessable at any landmark. {table['reason'].iloc[-1]}".strip()
+        return section
+    section.draw(
+        score.trajectory(table),
+        name="score",
+        title="Tier and cure-spectrum score at each landmark",
+        caption="Score with two 90% intervals. Blue bar: measurement alone. Thin line: weights and thresholds "
+        "redrawn too. Cross: no score could be given.",
+    )
+    rows = []
+    for row in rows_of(table):
+        rows.append(
+            [
+                words.number(row.day), str(row.tier) or "–", str(row.tier_suffix) or "–",
+                words.number(row.css, 2), words.between(row.css_lower, row.css_upper, as_share=False),
+                words.between(row.css_total_lower, row.css_total_upper, as_share=False),
+                *(words.number(getattr(row, c), 2) for c in "DCFQM"), words.share(row.coverage), str(row.reason),
+            ]
+        )  # fmt: skip
+    section.tables.append(
+        Table(
+            ["Day", "Tier", "Suffix", "Score", "90% (measurement)", "90% (total)", *"DCFQM", "Coverage", "Reason"],
+            rows,
+            caption="All landmarks",
+            numeric=frozenset({0, *range(3, 12)}),
+            folded=True,
+        )
+    )
+    return section
+
+
+def burden_section(patient: Patient) -> Section:
+    """Burden by source and clone."""
+    section = Section(
+        "burden",
+        "Burden",
+        "How much tumour there is, per nucleated marrow cell, on a log scale: one step is ten-fold. A triangle "
+        "is an upper bound, not a measurement; sources differ, and one marrow site is not the whole marrow.",
+    )
+    if not len(patient.burden) and not (len(patient.fractions) and patient.fractions["burden_upper"].notna().any()):
+        section.blank = "Burden is not assessable: no source measured it."
+        return section
+    section.draw(
+        burden_figure.burden(patient.burden, patient.fractions, patient.samples),
+        name="burden",
+        title="Tumour burden by source and by clone over days, log scale",
+        caption="Above, every source (filled: the one used; open: kept as check; short bar: limit of detection). "
+        "Below, each clone: burden of the source used times the clone's share. Bars: 95% intervals.",
+    )
+    rows = []
+    for row in rows_of(patient.burden.sort_values(["day", "sample"], kind="stable")):
+        bound = (words.missing(row.burden) or row.burden == 0) and not words.missing(row.burden_upper)
+        rows.append(
+            [
+                words.timepoint(str(row.timepoint)), words.number(row.day), words.plain(row.source),
+                "yes" if row.used is True else "no",
+                f"below {words.share(row.burden_upper)}" if bound else words.share(row.burden),
+                words.between(row.burden_lower, row.burden_upper), words.share(row.limit_of_detection),
+                str(row.note) or "–",
+            ]
+        )  # fmt: skip
+    if rows:
+        section.tables.append(
+            Table(
+                ["Timepoint", "Day", "Source", "Used", "Burden", "95% interval", "Limit of detection", "Note"],
+                rows,
+                caption="Burden by source",
+                numeric=frozenset({1, 4, 5, 6}),
+            )
+        )
+    return section
+
+
+def dynamics_section(patient: Patient) -> Section:
+    """Growth between timepoints, and the labels that follow from it."""
+    section = Section(
+        "dynamics",
+        "Growth and labels",
+        "Growth is the average between two samples: across a change of treatment it mixes kill and regrowth and "
+        "is no growth "
+        "constant. “Not cycling” is not dormancy; labels are probabilities with the evidence they rest on.",
+    )
+    if not len(patient.dynamics) and not len(patient.labels):
+        section.blank = "Growth is not assessable: it needs clones at two timepoints."
+        return section
+    if len(patient.labels):
+        rows = [
+            [
+                str(r.clone),
+                words.number(r.day),
+                words.plain(r.label),
+                words.share(r.probability),
+                words.plain(r.evidence),
+            ]
+            for r in rows_of(patient.labels.sort_values(["day", "clone"], kind="stable"))
+        ]
+        section.tables.append(
+            Table(
+                ["Clone", "Day", "Label", "Probability", "Evidence"], rows, caption="Labels", numeric=frozenset({1, 3})
+            )
+        )  # fmt: skip
+    if len(patient.dynamics):
+        rows = [
+            [
+                str(r.clone), f"{words.number(r.from_day)} to {words.number(r.to_day)}",
+                words.number(r.growth_per_month, 2), words.between(r.lower, r.upper, as_share=False),
+                words.share(r.p_growing), words.number(r.relative_fitness, 2), words.plain(r.therapy_context),
+            ]
+            for r in rows_of(patient.dynamics)
+        ]  # fmt: skip
+        section.tables.append(
+            Table(
+                ["Clone", "Days", "Growth (per month)", "Interval", "P(growing)", "Fitness (per month)", "Therapy"],
+                rows,
+                caption="Net growth rate between samples; ln 2 = 0.69 per month is doubling every month. "
+                "Fitness: growth against the patient's other clones.",
+                numeric=frozenset({2, 3, 4, 5}),
+            )
+        )  # fmt: skip
+    return section
+
+
+def resistance_section(patient: Patient) -> Section:
+    """Evidence of resistance by clone and drug class."""
+    section = Section(
+        "resistance",
+        "Resistance evidence",
+        "What the clones show that bears on drug classes; a description, never a treatment recommendation. A "
+        "target that is present as RNA may still be lost as protein, so an intact target is never claimed.",
+    )
+    if not len(patient.resistance):
+        section.blank = "No resistance evidence could be assessed."
+        return section
+    rows = [
+        [
+            str(r.clone), words.number(r.day), words.plain(r.drug_class), str(r.marker) or "–",
+            words.plain(r.evidence_type),
+            words.number(r.value, 2), words.between(r.lower, r.upper, as_share=False), words.plain(r.call),
+        ]
+        for r in rows_of(patient.resistance.sort_values(["clone", "day", "drug_class"], kind="stable"))
+    ]  # fmt: skip
+    section.tables.append(
+        Table(
+            ["Clone", "Day", "Drug class", "Marker", "Evidence", "Value", "95% interval", "Call"],
+            rows,
+            numeric=frozenset({1, 5, 6}),
+        )
+    )
+    return section
+
+
+def quality_section(patient: Patient) -> Section:
+    """What the patient reported, through time."""
+    section = Section(
+        "quality",
+        "Quality of life",
+        "Scores of the patient's own questionnaires, 0 to 100. A filled mark passes a threshold of clinical "
+        "importance; nothing is filled in from disease status when a form is missing.",
+    )
+    known = patient.qol[patient.qol["score"].notna()] if len(patient.qol) else patient.qol
+    if not len(known):
+        section.blank = (
+            "No quality-of-life questionnaires for this patient: quality of life is missing, not good or bad."
+        )
+        return section
+    section.draw(
+        quality.scales(patient.qol),
+        name="quality",
+        title="Quality-of-life scales over days",
+        caption="Blue: functions, where high is better. Orange: symptoms, where high is worse. Filled: "
+        "clinically important problem.",
+    )
+    latest = known[known["day"] == known["day"].max()]
+    rows = [
+        [str(r.instrument), words.SCALES.get(str(r.scale).upper(), str(r.scale)), words.number(r.score),
+         "yes" if str(r.problem).lower() in {"true", "1", "1.0", "yes"} else "no"]
+        for r in rows_of(latest)
+    ]  # fmt: skip
+    section.tables.append(
+        Table(
+            ["Instrument", "Scale", "Score (0 to 100)", "Problem"],
+            rows,
+            caption=f"Latest forms ({words.when(known['day'].max())})",
+            numeric=frozenset({2}),
+            folded=True,
+        )
+    )
+    return section

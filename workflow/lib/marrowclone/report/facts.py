@@ -1,0 +1,40 @@
+"""Versions and settings as the report and the run's record state them. No time, no host."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from .. import __version__
+
+#: Third-party packages whose versions bear on results.
+PACKAGES = (
+    "snakemake", "numpy", "scipy", "pandas", "anndata", "scanpy", "scvi-tools", "torch", "infercnvpy", "igraph",
+    "leidenalg", "scikit-learn", "scikit-image", "scikit-bio", "statsmodels", "matplotlib", "jinja2", "jsonschema",
+    "pyarrow", "h5py", "umap-learn", "rocrate",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Version by package, from installed metadata (nothing is imported); absent ones are left out."""
+    found = {"python": platform.python_version(), "marrowclone": __version__}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as ``(a.b.c, value)``, in the order in which they stand."""
+    rows: list[tuple[str, str]] = []
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            rows.extend(flat(value, f"{name}."))
+        else:
+            rows.append((name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)))
+    return rows

@@ -1,0 +1,215 @@
+"""Plain sentences about a patient: what was found, and where the patient stands now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..keys import MALIGNANT
+from . import words
+from .figures.style import clone_order
+from .gather import Patient
+
+
+def clone_names(patient: Patient) -> list[str]:
+    """Names of the patient's clones, c1 first."""
+    names = [c for f in (patient.fractions, patient.clone_cells, patient.tree) for c in f.get("clone", [])]
+    return clone_order([c for c in names if c and c != "all"])
+
+
+def calls(patient: Patient, sample: str | None = None) -> tuple[int, int]:
+    """(malignant, all tumour-type cells examined), of one sample or of all."""
+    rows = patient.malignant
+    if sample is not None:
+        rows = rows[rows["sample"] == sample]
+    return int((rows["call"] == MALIGNANT).sum()), len(rows)
+
+
+def rung(patient: Patient) -> str:
+    """The reference rung that was used, ``none`` when there is none."""
+    return str(patient.reference["rung"].iloc[0]) if len(patient.reference) else "none"
+
+
+def finding(patient: Patient, *, noun: str) -> str:
+    """What was found, in one plain sentence or two. ``noun``: what a tumour-type cell is called."""
+    kept = len(patient.cells)
+    found = int(patient.cells["is_tumour_type"].eq(True).sum()) if kept else 0
+    malignant, examined = calls(patient)
+    where = words.count(patient.samples["timepoint"].nunique(), "timepoint")
+    if kept == 0:
+        return "No cell passed quality control: nothing is assessable."
+    if found == 0:
+        return (
+            f"No {noun}s found among {words.count(kept, 'kept cell')} at {where}: "
+            "copy number, clones, burden and growth are not assessable."
+        )
+    if patient.healthy:
+        return (
+            f"Healthy donor with {words.count(found, noun)}: "
+            + (_none_of(examined, noun) if malignant == 0 else f"{words.of_n(malignant, examined)} called malignant")
+            + ". No tumour is expected here: whatever is called malignant is a false positive."
+        )
+    if rung(patient) == "none" or examined == 0:
+        return (
+            f"{words.count(found, noun).capitalize()} found at {where}, but no reference to measure "
+            f"{'it' if found == 1 else 'them'} against: copy number and clones are not assessable."
+        )
+    if malignant == 0:
+        return f"No tumour found: {_none_of(examined, noun)}. This bounds the tumour from above; it does not show "
+        "its absence."
+    names = clone_names(patient)
+    head = (
+        f"{words.count(len(names), 'copy-number clone')} among {words.count(malignant, f'malignant {noun}')} at {where}"
+        if names
+        else f"{words.count(malignant, f'malignant {noun}')} at {where}; no clones could be told apart"
+    )
+    return f"{head}. {_latest(patient, noun)}".strip()
+
+
+def _none_of(n: int, noun: str) -> str:
+    """Zero of ``n``, always with its bound."""
+    if n == 0:
+        return f"no {noun} could be examined"
+    return f"0 of {words.count(n, noun)} called malignant (share below {words.share(words.zero_bound(n))}, 95%)"
+
+
+def _latest(patient: Patient, noun: str) -> str:
+    """The largest clone of the last sample, or the bound when the last sample holds no malignant cell."""
+    last = patient.samples.iloc[-1]
+    place = f"{words.timepoint(str(last['timepoint']))}, {words.when(last['day'])}"
+    malignant, examined = calls(patient, str(last["sample"]))
+    if malignant == 0:
+        if examined == 0:
+            return f"The latest sample ({place}) holds no {noun}s."
+        return f"In the latest sample ({place}), {_none_of(examined, noun)}."
+    rows = patient.fractions[(patient.fractions["sample"] == last["sample"]) & (patient.fractions["n_clone"] > 0)]
+    if not len(rows):
+        return ""
+    top = rows.sort_values("fraction", ascending=False, kind="stable").iloc[0]
+    return (
+        f"In the latest sample ({place}), {top['clone']} is the largest: {words.share(top['fraction'])} "
+        f"of malignant cells (95% interval {words.between(top['lower'], top['upper'])})."
+    )
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component of the score, in [0, 1] or missing."""
+
+    code: str
+    name: str
+    meaning: str
+    value: float | None
+
+    @property
+    def said(self) -> str:
+        """The value as the page prints it."""
+        return "missing" if self.value is None else f"{self.value:.2f}"
+
+
+@dataclass(frozen=True)
+class Glance:
+    """Where the patient stands at the latest landmark."""
+
+    tier: str
+    meaning: str
+    direction: str  # better, worse, same, first, none: for the arrow
+    trend: str
+    day: str
+    score: str
+    interval: str
+    total: str
+    chance: str
+    reason: str
+    coverage: str
+    suffixes: list[tuple[str, str]]
+    components: list[Component]
+    missing: list[str]
+    next: str
+
+
+#: What a missing clinical table takes away.
+LOST = {
+    "mrd": "no MRD assays: no deep response can be shown, tiers end at T1",
+    "imaging": "no imaging: imaging status is unknown",
+    "response": "no IMWG responses: the tier's clinical facts are not known",
+    "therapy": "no therapy table: treatment-free time and drug exposure are not known",
+    "pro": "no patient-reported outcomes: quality of life is missing",
+    "cytogenetics": "no cytogenetics: copy number is not checked against FISH",
+    "outcome": "no outcome table: progression-free time rests on responses alone",
+}
+
+
+def _level(tier: str) -> int | None:
+    return int(tier[1]) if len(tier) > 1 and tier[0] == "T" and tier[1].isdigit() else None
+
+
+def trend(landmarks: pd.DataFrame) -> tuple[str, str]:
+    """(direction, words) of the latest tier against the landmark before it."""
+    if not len(landmarks):
+        return "none", "no landmark could be scored"
+    tiers = [str(t) for t in landmarks["tier"]]
+    now = _level(tiers[-1])
+    if now is None:
+        return "none", "no tier at the latest landmark"
+    earlier = [(t, d) for t, d in zip(tiers[:-1], landmarks["day"][:-1], strict=True) if _level(t) is not None]
+    if not earlier:
+        return "first", "first landmark: no trend yet"
+    before, day = earlier[-1]
+    level = _level(before) or 0
+    since = f"{before} at {words.when(day)}"
+    if now > level:
+        return "better", f"nearer to cure than before ({since})"
+    if now < level:
+        return "worse", f"further from cure than before ({since})"
+    return "same", f"same tier as before ({since})"
+
+
+def glance(patient: Patient) -> Glance:
+    """The latest landmark in words; every part copes with its absence."""
+    direction, said = trend(patient.landmarks)
+    gone = [
+        text
+        for name, text in LOST.items()
+        if not len(patient.clinical_rows(name)) and not (name == "pro" and len(patient.qol))
+    ]
+    if not len(patient.landmarks):
+        reason = "healthy donors are not scored" if patient.healthy else "no landmark could be scored"
+        parts = [Component(c, n, m, None) for c, (n, m) in words.COMPONENTS.items() if c != "M"]
+        return Glance(
+            "–", "not assessable", direction, said, "", "not assessable", "–", "–", "", reason, "–", [], parts,
+            [] if patient.healthy else gone, "",
+        )  # fmt: skip
+    row = patient.landmarks.iloc[-1]
+    parts = [
+        Component(c, n, m, None if words.missing(row[c]) else float(row[c]))
+        for c, (n, m) in words.COMPONENTS.items()
+        if c != "M" or not words.missing(row[c])
+    ]
+    tier = str(row["tier"]) or "–"
+    level = _level(tier)
+    chance = ""
+    if level is not None and not words.missing(row[f"p_t{level}"]):
+        chance = f"probability of this tier: {words.share(row[f'p_t{level}'])}"
+        beyond = sum(float(row[f"p_t{k}"]) for k in range(level, 6) if not words.missing(row[f"p_t{k}"]))
+        if level > 0:
+            chance += f"; of T{level} or nearer to cure: {words.share(min(1.0, beyond))}"
+    scored = not words.missing(row["css"])
+    return Glance(
+        tier=tier,
+        meaning=str(row.get("tier_words", "")) or words.tier(tier),
+        direction=direction,
+        trend=said,
+        day=words.when(row["day"]),
+        score=f"{float(row['css']):.0f}" if scored else "not given",
+        interval=words.span(row["css_lower"], row["css_upper"]),
+        total=words.span(row["css_total_lower"], row["css_total_upper"]),
+        chance=chance,
+        reason=str(row["reason"]),
+        coverage=words.share(row["coverage"]),
+        suffixes=words.suffixes(str(row["tier_suffix"])),
+        components=parts,
+        missing=gone,
+        next=str(row.get("next", "") or ""),
+    )

@@ -1,0 +1,90 @@
+# Needs: counts per capture (cells), cell types of the cohort (embedding), clones per cell (clones, for arms only).
+# Gives: copy-number signal per patient, the reference and baseline it stands on, malignant calls, arm states.
+
+
+def donors_for(patient):
+    """Healthy donors other than the patient: a donor is judged against the others."""
+    return [donor for donor in COHORT.healthy if donor != patient]
+
+
+def donor_counts(wildcards):
+    """Counts of the healthy donors' captures."""
+    return [
+        f"results/cells/{sample}.counts.h5ad"
+        for donor in donors_for(wildcards.patient)
+        for sample in COHORT.samples_of(donor)
+    ]
+
+
+rule infer_signal:
+    """Copy-number signal over all timepoints of a patient, against a stated reference."""
+    input:
+        counts=of_patient("results/cells/{sample}.counts.h5ad"),
+        donor_counts=donor_counts,
+        cells="results/embedding/cells.tsv.gz",
+        exclusions=resource("cnv_exclusions.tsv"),
+        genes=resource("genes.tsv.gz"),
+    output:
+        signal="results/copy_number/{patient}.signal.h5ad",
+        reference="results/copy_number/{patient}.reference.tsv",
+        baseline="results/copy_number/{patient}.baseline.tsv.gz",
+    log:
+        "logs/infer_signal/{patient}.log",
+    benchmark:
+        "benchmarks/infer_signal/{patient}.tsv"
+    threads: 1
+    params:
+        settings=settings("infer_signal"),
+        calls=settings("call_malignant"),
+        tumour_cell_types=config["tumour_cell_types"],
+        donors=lambda wildcards: donors_for(wildcards.patient),
+        code=code("infer_signal"),
+        seed=config["seed"],
+    script:
+        "../../scripts/infer_signal.py"
+
+
+rule call_malignant:
+    """Malignant, normal or unassigned per tumour-type cell, with posterior and evidence."""
+    input:
+        counts=of_patient("results/cells/{sample}.counts.h5ad"),
+        donor_counts=donor_counts,
+        signal="results/copy_number/{patient}.signal.h5ad",
+        reference="results/copy_number/{patient}.reference.tsv",
+        baseline="results/copy_number/{patient}.baseline.tsv.gz",
+    output:
+        malignant="results/copy_number/{patient}.malignant.tsv.gz",
+        scores="results/copy_number/{patient}.scores.tsv.gz",
+    log:
+        "logs/call_malignant/{patient}.log",
+    benchmark:
+        "benchmarks/call_malignant/{patient}.tsv"
+    threads: 1
+    params:
+        settings=settings("call_malignant"),
+        code=code("call_malignant"),
+        seed=config["seed"],
+    script:
+        "../../scripts/call_malignant.py"
+
+
+rule call_arms:
+    """Integer state of every chromosome arm, per clone and for all malignant cells."""
+    input:
+        counts=of_patient("results/cells/{sample}.counts.h5ad"),
+        cells="results/clones/{patient}.cells.tsv.gz",
+        reference="results/copy_number/{patient}.reference.tsv",
+        baseline="results/copy_number/{patient}.baseline.tsv.gz",
+    output:
+        arms="results/copy_number/{patient}.arms.tsv",
+    log:
+        "logs/call_arms/{patient}.log",
+    benchmark:
+        "benchmarks/call_arms/{patient}.tsv"
+    threads: 1
+    params:
+        settings=settings("call_arms"),
+        code=code("call_arms"),
+        seed=config["seed"],
+    script:
+        "../../scripts/call_arms.py"

@@ -1,0 +1,66 @@
+# Needs: clinical tables (all optional), clone fractions, joint draws, labels and resistance per patient.
+# Gives: scored quality-of-life forms, and per patient and landmark the tier, the score, its
+# intervals and the reason in words. Research use only.
+
+FOLLOWED = [p for p in COHORT.patients if p not in COHORT.healthy]
+
+
+rule score_qol:
+    """Score every quality-of-life form, exactly by its manual."""
+    input:
+        pro=clinical("pro"),
+        value_sets=list(settings("score_qol")["value_sets"].values()),
+    output:
+        qol="results/cure/qol.tsv",
+    log:
+        "logs/score_qol.log",
+    benchmark:
+        "benchmarks/score_qol/all.tsv"
+    threads: 1
+    params:
+        settings=settings("score_qol"),
+        code=code("score_qol"),
+        seed=config["seed"],
+    script:
+        "../../scripts/score_qol.py"
+
+
+rule score_landmarks:
+    """Place every patient on the cure spectrum at every landmark, from what was known then."""
+    input:
+        mrd=clinical("mrd"),
+        imaging=clinical("imaging"),
+        response=clinical("response"),
+        therapy=clinical("therapy"),
+        cytogenetics=clinical("cytogenetics"),
+        pro=clinical("pro"),
+        qol="results/cure/qol.tsv",
+        fractions=expand("results/evolution/{patient}.fractions.tsv", patient=FOLLOWED),
+        draws=expand("results/evolution/{patient}.draws.parquet", patient=FOLLOWED),
+        labels=expand("results/evolution/{patient}.labels.tsv", patient=FOLLOWED),
+        resistance=expand(
+            "results/evolution/{patient}.resistance.tsv", patient=FOLLOWED
+        ),
+    output:
+        landmarks="results/cure/landmarks.tsv",
+    log:
+        "logs/score_landmarks.log",
+    benchmark:
+        "benchmarks/score_landmarks/all.tsv"
+    threads: 1
+    params:
+        settings=settings("score_landmarks"),
+        samples={
+            patient: [
+                [
+                    COHORT.samples.loc[sample, "timepoint"],
+                    int(COHORT.samples.loc[sample, "day"]),
+                ]
+                for sample in COHORT.samples_of(patient)
+            ]
+            for patient in FOLLOWED
+        },
+        code=code("score_landmarks"),
+        seed=config["seed"],
+    script:
+        "../../scripts/score_landmarks.py"

@@ -1,0 +1,150 @@
+# Needs: clones and malignant calls of a patient, cell types of the cohort, raw counts, clinical tables.
+# Gives: results/evolution/{patient}.*: fractions, burden, draws, dynamics, labels, trajectory, resistance.
+
+
+def patient_samples(wildcards):
+    """What this chapter needs of the patient's rows of the sheet."""
+    columns = ["timepoint", "day", "compartment", "sort"]
+    rows = COHORT.samples.loc[COHORT.samples_of(wildcards.patient), columns]
+    return {
+        name: {**row, "day": int(row["day"])}
+        for name, row in rows.to_dict("index").items()
+    }
+
+
+def blood_samples(wildcards):
+    """The patient's samples that are not marrow."""
+    rows = COHORT.samples.loc[COHORT.samples_of(wildcards.patient)]
+    return sorted(rows.index[rows["compartment"] == "PB"])
+
+
+rule build_tree:
+    """Place copy-number events on a rooted tree of the clones."""
+    input:
+        arms="results/copy_number/{patient}.arms.tsv",
+        cells="results/clones/{patient}.cells.tsv.gz",
+    output:
+        table="results/evolution/{patient}.tree.tsv",
+        newick="results/evolution/{patient}.nwk",
+    log:
+        "logs/build_tree/{patient}.log",
+    benchmark:
+        "benchmarks/build_tree/{patient}.tsv"
+    threads: 1
+    params:
+        settings=settings("build_tree"),
+        days=lambda wildcards: {
+            s: int(COHORT.samples.loc[s, "day"])
+            for s in COHORT.samples_of(wildcards.patient)
+        },
+        code=code("build_tree"),
+        seed=config["seed"],
+    script:
+        "../../scripts/build_tree.py"
+
+
+rule estimate_fractions:
+    """Clone fractions per sample, burden per day, joint posterior draws."""
+    input:
+        clones="results/clones/{patient}.cells.tsv.gz",
+        malignant="results/copy_number/{patient}.malignant.tsv.gz",
+        cells="results/embedding/cells.tsv.gz",
+        healthy=expand(
+            "results/copy_number/{donor}.malignant.tsv.gz", donor=COHORT.healthy
+        ),
+        mrd=clinical("mrd"),
+        response=clinical("response"),
+    output:
+        fractions="results/evolution/{patient}.fractions.tsv",
+        burden="results/evolution/{patient}.burden.tsv",
+        draws="results/evolution/{patient}.draws.parquet",
+    log:
+        "logs/estimate_fractions/{patient}.log",
+    benchmark:
+        "benchmarks/estimate_fractions/{patient}.tsv"
+    threads: 1
+    params:
+        settings=settings("estimate_fractions"),
+        code=code("estimate_fractions"),
+        seed=config["seed"],
+        samples=patient_samples,
+    script:
+        "../../scripts/estimate_fractions.py"
+
+
+rule estimate_dynamics:
+    """Growth and relative fitness of each clone between sampling days."""
+    input:
+        draws="results/evolution/{patient}.draws.parquet",
+        fractions="results/evolution/{patient}.fractions.tsv",
+        therapy=clinical("therapy"),
+    output:
+        dynamics="results/evolution/{patient}.dynamics.tsv",
+    log:
+        "logs/estimate_dynamics/{patient}.log",
+    benchmark:
+        "benchmarks/estimate_dynamics/{patient}.tsv"
+    threads: 1
+    params:
+        settings=settings("estimate_dynamics"),
+        code=code("estimate_dynamics"),
+        seed=config["seed"],
+        blood=blood_samples,
+    script:
+        "../../scripts/estimate_dynamics.py"
+
+
+rule label_clones:
+    """What each clone was doing at each sampling day; the patient's trajectory."""
+    input:
+        draws="results/evolution/{patient}.draws.parquet",
+        fractions="results/evolution/{patient}.fractions.tsv",
+        burden="results/evolution/{patient}.burden.tsv",
+        dynamics="results/evolution/{patient}.dynamics.tsv",
+        tree="results/evolution/{patient}.tree.tsv",
+        reference="results/copy_number/{patient}.reference.tsv",
+        response=clinical("response"),
+    output:
+        labels="results/evolution/{patient}.labels.tsv",
+        trajectory="results/evolution/{patient}.trajectory.tsv",
+    log:
+        "logs/label_clones/{patient}.log",
+    benchmark:
+        "benchmarks/label_clones/{patient}.tsv"
+    threads: 1
+    params:
+        settings=settings("label_clones"),
+        code=code("label_clones"),
+        seed=config["seed"],
+        blood=blood_samples,
+    script:
+        "../../scripts/label_clones.py"
+
+
+rule assess_resistance:
+    """Evidence of resistance per clone, day and drug class; descriptive only."""
+    input:
+        counts=of_patient("results/cells/{sample}.counts.h5ad"),
+        qc=of_patient("results/cells/{sample}.qc.tsv.gz"),
+        malignant="results/copy_number/{patient}.malignant.tsv.gz",
+        clones="results/clones/{patient}.cells.tsv.gz",
+        arms="results/copy_number/{patient}.arms.tsv",
+        dynamics="results/evolution/{patient}.dynamics.tsv",
+        therapy=clinical("therapy"),
+        panel=resource("resistance.tsv"),
+    output:
+        resistance="results/evolution/{patient}.resistance.tsv",
+    log:
+        "logs/assess_resistance/{patient}.log",
+    benchmark:
+        "benchmarks/assess_resistance/{patient}.tsv"
+    threads: 1
+    params:
+        settings=settings("assess_resistance"),
+        code=code("assess_resistance"),
+        seed=config["seed"],
+        days=lambda wildcards: {
+            name: row["day"] for name, row in patient_samples(wildcards).items()
+        },
+    script:
+        "../../scripts/assess_resistance.py"
