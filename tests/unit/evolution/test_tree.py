@@ -17,14 +17,8 @@ from marrowclone.evolution.tree import TREE_COLUMNS, build_tree
 SCHEMAS = Path(__file__).parents[3] / "workflow" / "schemas"
 
 
-def _section() -> dict:
-    fragment = SCHEMAS / "evolution.build_tree.yaml"
-    if fragment.exists():
-        return yaml.safe_load(fragment.read_text())
-    return yaml.safe_load((SCHEMAS / "evolution.schema.yaml").read_text())["properties"]["build_tree"]
-
-
-SETTINGS = {k: v["default"] for k, v in _section()["properties"].items()}
+SECTION = yaml.safe_load((SCHEMAS / "evolution.schema.yaml").read_text())["properties"]["build_tree"]
+SETTINGS = {k: v["default"] for k, v in SECTION["properties"].items()}
 ARMS = ["1q", "6q", "8p", "9q", "13q", "14q", "16q", "17p", "2p", "2q"]
 
 

@@ -62,16 +62,24 @@ def texts(figure: Figure) -> list[tuple[str, tuple[float, float, float, float]]]
     with matplotlib.rc_context(style.RC):
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-        boxes = []
+        boxes, unseen = [], outside_the_view(figure)
         for text in figure.findobj(Text):
-            if text.get_visible() and text.get_text().strip() and all(a.get_visible() for a in _parents(text)):
+            if text.get_visible() and text.get_text().strip() and text not in unseen:
                 box = text.get_window_extent(canvas.get_renderer())
                 boxes.append((text.get_text(), (box.x0, box.y0, box.x1, box.y1)))
     return boxes
 
 
-def _parents(text: Text) -> list:
-    return [text.axes] if text.axes is not None else []
+def outside_the_view(figure: Figure) -> set[Text]:
+    """Labels of ticks beyond the limits of their axis: they exist and are never drawn."""
+    unseen: set[Text] = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in axis.get_major_ticks():
+                if not low <= tick.get_loc() <= high:
+                    unseen |= {tick.label1, tick.label2}
+    return unseen
 
 
 def overlapping(boxes: list[tuple[str, tuple[float, float, float, float]]]) -> list[tuple[str, str]]:

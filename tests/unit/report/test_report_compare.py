@@ -191,10 +191,8 @@ def test_table_prints_compactly(tmp_path: Path, capsys: pytest.CaptureFixture) -
 def test_reading_truth_by_files(tmp_path: Path) -> None:
     """Through the files that the simulator writes, for the samples that were run."""
     true, results = truth(), factory.make_results(tmp_path / "results")
-    for name, (file, columns) in {"cells": true.cells, "arms": true.arms, "fractions": true.fractions}.items() and {
-        "cells": ("cells.tsv.gz", true.cells), "arms": ("arms.tsv", true.arms), "fractions": ("fractions.tsv", true.fractions),
-    }.items():  # fmt: skip
-        tables.write_table(tmp_path / "truth" / file, columns.assign(patient="P1"), columns=["patient"])
+    for file, frame in (("cells.tsv.gz", true.cells), ("arms.tsv", true.arms), ("fractions.tsv", true.fractions)):
+        tables.write_table(tmp_path / "truth" / file, frame.assign(patient="P1"), columns=["patient"])
     inputs = {k: [v] for k, v in results.paths("P1").items()}
     pairs = list(truth_pairs(inputs, ["P1"], samples=results.records("P1"), folder=str(tmp_path / "truth")))
     assert [p[0] for p in pairs] == ["P1"]
