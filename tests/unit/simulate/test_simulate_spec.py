@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from marrowclone.errors import InputProblems, UserError
 from marrowclone.simulate import fields
@@ -44,6 +45,8 @@ def test_defaults_are_filled_and_a_checked_specification_passes_unchanged(spec):
         (lambda s: s["patients"]["T1"]["therapies"][0].update(classes=["IMID"]), "did you mean 'IMiD'?"),
         (lambda s: s["patients"]["T1"]["therapies"][0].update(stop=1), "therapies[0].stop: day 1 lies before the start"),
         (lambda s: s["patients"]["T1"].update(drivers={"MMSET": 5}), "drivers.MMSET: no such gene"),
+        (lambda s: s["patients"]["T1"]["clones"]["A"].update(growth=[1]), "clones.A.growth: found '[1]', expected keys"),
+        (lambda s: s["patients"]["T1"]["samples"][0].update(composition=3), "composition: found '3', expected keys"),
         (lambda s: s["patients"]["H1"].update(clones={"A": {"fraction": 1}}), "a healthy donor has no clones"),
         (lambda s: s["patients"]["T1"]["clinical"].update(mrd=[{"day": "x"}]), "clinical.mrd[0].day: found 'x', expected a whole number"),
     ],
@@ -77,7 +80,9 @@ def test_a_missing_or_broken_file_is_a_users_mistake(tmp_path):
 
 def test_yaml_reads_an_unquoted_event_as_a_number_and_it_is_still_the_event(spec):
     spec["patients"]["T1"]["clones"]["A"]["events"] = [+9, -13]
-    assert check_spec(spec)["patients"]["T1"]["clones"]["A"]["events"] == ["+9", "-13"]
+    spec["patients"]["T1"]["clones"]["A"]["growth"] = yaml.safe_load("{VRd: -1, off: 0.2}")  # off is false in YAML 1.1
+    clone = check_spec(spec)["patients"]["T1"]["clones"]["A"]
+    assert clone["events"] == ["+9", "-13"] and clone["growth"] == {"VRd": -1, "off": 0.2}
 
 
 def test_events_add_along_the_lineage():

@@ -26,7 +26,7 @@ MODALITIES: tuple[str, ...] = ("PET-CT", "MRI")
 
 @dataclass(frozen=True)
 class Field:
-    """One key: how its value must look. ``kind`` is int, number, text, bool, list, section or range."""
+    """One key: how its value must look. ``kind`` is int, number, text, bool, list, mapping, section or range."""
 
     kind: str
     default: Any = None
@@ -39,10 +39,12 @@ class Field:
 
     def check(self, value: Any) -> tuple[str, str]:
         """What is wrong with ``value`` and a hint, or two empty strings."""
-        if value is None and (self.optional or self.kind in ("section", "list")):
+        if value is None and (self.optional or self.kind in ("section", "mapping", "list")):
             return "", ""
         if self.kind == "section":
             return "", ""  # its own keys are checked one by one
+        if self.kind == "mapping":
+            return ("", "") if isinstance(value, dict) else (found(value, "keys with numbers"), "")
         if self.kind == "list":
             return self._check_list(value)
         if self.kind == "range":
@@ -65,7 +67,7 @@ class Field:
     def convert(self, value: Any) -> Any:
         """``value`` as it is used: sections and lists are never None, whole numbers are int."""
         if value is None:
-            return {} if self.kind == "section" else [] if self.kind == "list" else None
+            return {} if self.kind in ("section", "mapping") else [] if self.kind == "list" else None
         return int(value) if self.kind == "int" else float(value) if self.kind == "number" else value
 
     def _check_list(self, value: Any) -> tuple[str, str]:
@@ -141,7 +143,7 @@ EXPRESSION: Fields = {
 PATIENT: Fields = {
     "group": Field("text", required=True, default="healthy", choices=GROUPS, text="what kind of course it is"),
     "subtype": Field("text", "other", choices=SUBTYPES, text="HRD or translocation: which driver genes are high"),
-    "drivers": Field("section", default={}, text="levels (CPM) of driver genes, over those of the subtype"),
+    "drivers": Field("mapping", default={}, text="levels (CPM) of driver genes, over those of the subtype"),
     "light_chain": Field("text", "kappa", choices=LIGHT_CHAINS, text="light chain of the tumour"),
     "isotype": Field("text", "IgG", choices=ISOTYPES, text="heavy chain of the tumour"),
     "sex": Field("text", "female", choices=("female", "male"), text="sex chromosomes of the cells"),
@@ -157,7 +159,7 @@ CLONE: Fields = {
     "events": Field("list", default=[], text="its own copy-number events: +9, +1q, amp1q, -17p"),
     "fraction": Field("number", 0.0, required=True, minimum=0, maximum=1, text="share of the tumour at day 0"),
     "phenotype": Field("text", "sensitive", choices=PHENOTYPES, text="how it answers to therapy, and its programmes"),
-    "growth": Field("section", default={}, text="net growth per month, by regimen or 'off'; drawn where not given"),
+    "growth": Field("mapping", default={}, text="net growth per month, by regimen or 'off'; drawn where not given"),
     "cycling": Field(
         "number", None, optional=True, minimum=0, maximum=1, text="share of cycling cells; drawn where not given"
     ),
@@ -191,7 +193,7 @@ SAMPLE: Fields = {
     "sort": Field("text", "none", choices=SORTS, text="enrichment before the capture"),
     "format": Field("text", "10x_mtx", choices=FORMATS_WRITTEN, text="file format"),
     "batch": Field("text", "", text="captures of one batch share its gene effects; default: the sample"),
-    "composition": Field("section", default={}, text="weights of the other cell types, over the defaults"),
+    "composition": Field("mapping", default={}, text="weights of the other cell types, over the defaults"),
     "capture": Field("section", default={}, text="overrides of the cohort's capture settings"),
 }
 CLINICAL: Fields = {

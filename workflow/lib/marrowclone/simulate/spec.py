@@ -232,6 +232,8 @@ def _check_clones(patient: Mapping[str, Any], path: str, checker: _Checker) -> N
             except ValueError as error:
                 checker.say(f"{where}.events", found(event, str(error)))
                 sound = False
+        # and an unquoted off as false
+        clone["growth"] = {OFF if k is False else str(k): v for k, v in clone["growth"].items()}
         regimens = [OFF, *(t["regimen"] for t in patient["therapies"])]
         for regimen, rate in clone["growth"].items():
             if regimen not in regimens:
