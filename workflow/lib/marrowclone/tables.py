@@ -53,7 +53,11 @@ def write_text(path: str | Path, text: str) -> None:
         with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as stream:
             stream.write(data)
         data = buffer.getvalue()
-    write_whole(path, lambda target: target.write_bytes(data) and None)
+
+    def write(target: Path) -> None:
+        target.write_bytes(data)
+
+    write_whole(path, write)
 
 
 def write_json(path: str | Path, value: Any) -> None:

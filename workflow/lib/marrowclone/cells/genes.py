@@ -9,7 +9,7 @@ import pandas as pd
 
 #: V, D, J and constant segments, as HGNC names them; ``IGHMBP2`` and ``IGLON5`` are other genes.
 _IG_SEGMENT = re.compile(r"^(IG(H[ADEGMVJ]|[KL][VJC])(\d|P|$|-|[IVX]+-)|IGLL5$)")
-_TR_SEGMENT = re.compile(r"^TR[ABDG][VDJC](\d|P|$|[A-Z]$|-)")
+_TR_SEGMENT = re.compile(r"^TR([ABDG][VDJC](\d|P|$|-)|[BG]V[ABC]$)")
 #: Haemoglobin chains. ``HBEGF``, ``HBP1`` and ``HBS1L`` only look like them.
 HAEMOGLOBIN: frozenset[str] = frozenset({"HBA1", "HBA2", "HBB", "HBD", "HBE1", "HBG1", "HBG2", "HBM", "HBQ1", "HBZ"})
 

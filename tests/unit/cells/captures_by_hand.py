@@ -25,7 +25,9 @@ def defaults(chapter: str, rule: str) -> dict:
     return {name: key["default"] for name, key in schema["properties"][rule]["properties"].items()}
 
 
-def write_mtx(folder: Path, matrix: np.ndarray, features: list[tuple[str, ...]], *, v2: bool = False, gz: bool = True) -> Path:
+def write_mtx(
+    folder: Path, matrix: np.ndarray, features: list[tuple[str, ...]], *, v2: bool = False, gz: bool = True
+) -> Path:
     """A matrix folder; ``matrix`` is barcodes x genes."""
     folder.mkdir(parents=True, exist_ok=True)
     coo = sparse.coo_matrix(matrix.T)
@@ -45,7 +47,9 @@ def write_mtx(folder: Path, matrix: np.ndarray, features: list[tuple[str, ...]],
     return folder
 
 
-def write_h5(path: Path, matrix: np.ndarray, ids: list[str], names: list[str], *, v2: bool = False, types=None, genomes=None) -> Path:
+def write_h5(
+    path: Path, matrix: np.ndarray, ids: list[str], names: list[str], *, v2: bool = False, types=None, genomes=None
+) -> Path:
     """A 10x h5; ``matrix`` is barcodes x genes."""
     csr = sparse.csr_matrix(matrix)
     with h5py.File(path, "w") as file:
@@ -75,14 +79,22 @@ PROFILES = {
 }  # fmt: skip
 
 
-def simulate(types: dict[str, int], *, sample: str = "S", depth: float = 2000, seed: int = 0) -> tuple[ad.AnnData, pd.Series]:
+def simulate(
+    types: dict[str, int], *, sample: str = "S", depth: float = 2000, seed: int = 0
+) -> tuple[ad.AnnData, pd.Series]:
     """A capture in the reference gene space, and its true types."""
     from marrowclone.resources import gene_table
 
     rng = np.random.default_rng(seed)
-    var = gene_table().set_index("symbol")[["gene_id", "chromosome", "start", "end", "arm", "locus"]].assign(measured=True)
+    var = (
+        gene_table()
+        .set_index("symbol")[["gene_id", "chromosome", "start", "end", "arm", "locus"]]
+        .assign(measured=True)
+    )
     truth = pd.Series([t for t, n in types.items() for _ in range(n)], dtype=object)
-    background = rng.choice(np.flatnonzero((var["locus"] == "") & ~var["chromosome"].isin(["chrM"])), 1500, replace=False)
+    background = rng.choice(
+        np.flatnonzero((var["locus"] == "") & ~var["chromosome"].isin(["chrM"])), 1500, replace=False
+    )
     weight = rng.lognormal(0, 1, 1500)
     blocks = []
     for cell_type in truth:
@@ -95,7 +107,11 @@ def simulate(types: dict[str, int], *, sample: str = "S", depth: float = 2000, s
         blocks.append(sparse.csr_matrix(rng.poisson(mean)))
     barcodes = [f"BC{i:04d}-1" for i in range(len(truth))]
     names = pd.Index([f"{sample}:{b}" for b in barcodes], name="cell")
-    X = sparse.vstack(blocks, format="csr").astype(np.int32) if blocks else sparse.csr_matrix((0, len(var)), dtype=np.int32)
+    X = (
+        sparse.vstack(blocks, format="csr").astype(np.int32)
+        if blocks
+        else sparse.csr_matrix((0, len(var)), dtype=np.int32)
+    )
     obs = pd.DataFrame({"sample": sample, "barcode": barcodes}, index=names)
     truth.index = names
     return ad.AnnData(X=X, obs=obs, var=var, uns={"load": {"sample": sample}}), truth

@@ -6,6 +6,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from captures_by_hand import IDS, defaults, write_h5, write_mtx
 from scipy import sparse
 
 from marrowclone.cells.load import clean_names, to_reference, write_counts
@@ -13,8 +14,6 @@ from marrowclone.cells.matrix import measured_everywhere, read_cells
 from marrowclone.cells.sources import read_source
 from marrowclone.errors import UserError
 from marrowclone.resources import RESOURCES, gene_table, read_resource
-
-from .builders import IDS, defaults, write_h5, write_mtx
 
 COUNTS = np.array([[5, 0, 2, 1], [0, 7, 0, 3], [1, 1, 1, 1]])
 NAMES = ["CD3E", "MS4A1", "XBP1", "CAR19"]
@@ -42,7 +41,21 @@ def h5ad(path, X, var, **more):
     return path
 
 
-@pytest.fixture(params=["mtx_v3", "mtx_v2", "mtx_plain", "h5_v3", "h5_v2", "starsolo", "multi", "h5ad_X", "h5ad_layer", "h5ad_raw", "h5ad_dense"])
+@pytest.fixture(
+    params=[
+        "mtx_v3",
+        "mtx_v2",
+        "mtx_plain",
+        "h5_v3",
+        "h5_v2",
+        "starsolo",
+        "multi",
+        "h5ad_X",
+        "h5ad_layer",
+        "h5ad_raw",
+        "h5ad_dense",
+    ]
+)
 def source(request, tmp_path):
     kind = request.param
     var = pd.DataFrame({"gene_ids": GENE_IDS}, index=NAMES)
@@ -202,7 +215,9 @@ def test_the_same_counts_are_the_same_bytes(tmp_path):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "n", "share"), [("tnbc1", 302, 0.97), ("malt", 2100, 0.999), ("bone_marrow_50", 50, 0.97)])
+@pytest.mark.parametrize(
+    ("name", "n", "share"), [("tnbc1", 302, 0.97), ("malt", 2100, 0.999), ("bone_marrow_50", 50, 0.97)]
+)
 def test_real_files_load(data, name, n, share):
     counts = load(data / name, sample=name)
     facts = counts.uns["load"]
