@@ -97,7 +97,17 @@ def resolve(find_links: str | None) -> None:
         uv("base.in", "torch-cpu.in", *bare, "--no-emit-package", "torch", "-o", "locks/base.txt")
         # without the local wheels: among them is the CPU build, which also satisfies this pin
         uv("torch-cu.in", "-c", "locks/base.txt", *bare[:4], "-o", str(scratch / "cu.txt"))
-        uv("dev.in", "torch-cpu.in", "-c", "locks/base.txt", *bare, "--no-emit-package", "torch", "-o", str(scratch / "dev.txt"))
+        uv(
+            "dev.in",
+            "torch-cpu.in",
+            "-c",
+            "locks/base.txt",
+            *bare,
+            "--no-emit-package",
+            "torch",
+            "-o",
+            str(scratch / "dev.txt"),
+        )
         base = set(pins("base"))
         for name, source in (("torch-cu", scratch / "cu.txt"), ("dev", scratch / "dev.txt")):
             (LOCKS / f"{name}.txt").write_text(_without(source.read_text(), base), encoding="utf-8")
@@ -136,18 +146,22 @@ def problems() -> list[str]:
     found = []
     for path, text in derived().items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            found.append(f"{path.relative_to(HERE.parent)} differs from the locks. Hint: run `python envs/lock.py --derive`.")
+            found.append(
+                f"{path.relative_to(HERE.parent)} differs from the locks. Hint: run `python envs/lock.py --derive`."
+            )
     dates = {(p, v): day for p, v, day in _rows(LOCKS / "dates.tsv")}
-    excused = {p: reason for p, reason in _rows(LOCKS / "old.tsv")}
+    excused = {row[0]: row[1] for row in _rows(LOCKS / "old.tsv")}
     for name in ("base", "dev", "torch-cu"):
         for package, version in pins(name).items():
             day = dates.get((package, version))
             if day is None:
-                found.append(f"locks/dates.tsv has no upload date for {package} {version} of {name}.txt. Hint: `make lock`.")
+                found.append(
+                    f"locks/dates.tsv has no upload date for {package} {version} of {name}.txt. Hint: `make lock`."
+                )
             elif day < OLDEST and not excused.get(package):
                 found.append(
                     f"locks/{name}.txt: {package} {version} was uploaded on {day}, before {OLDEST}. "
-                    "Hint: did the resolver walk back? Raise the bound in envs/*.in, or say in locks/old.tsv why it is right."
+                    "Hint: did the resolver walk back? Raise the bound in envs/*.in, or say why in locks/old.tsv."
                 )
     shared = set(pins("base")) & (set(pins("torch-cu")) | set(pins("torch-cpu")))
     if shared:

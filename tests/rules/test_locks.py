@@ -26,7 +26,9 @@ def envs(root: Path, tmp_path: Path) -> Path:
 
 
 def check(envs: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(envs / "lock.py"), "--check"], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, str(envs / "lock.py"), "--check"], capture_output=True, text=True, check=False
+    )
 
 
 def test_the_locks_agree(root: Path) -> None:

@@ -24,7 +24,14 @@ def prepare(data: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     columns = ["sample", "patient", "timepoint", "day", "path", "cell_types"]
     rows = [
-        ["tnbc1_dx", "tnbc1", "diagnosis", "0", str((data / "tnbc1").resolve()), str((data / "tnbc1/labels.tsv").resolve())],
+        [
+            "tnbc1_dx",
+            "tnbc1",
+            "diagnosis",
+            "0",
+            str((data / "tnbc1").resolve()),
+            str((data / "tnbc1/labels.tsv").resolve()),
+        ],
         ["malt_dx", "malt", "diagnosis", "0", str((data / "malt").resolve()), ""],
     ]
     (out / "samples.tsv").write_text("\n".join("\t".join(r) for r in [columns, *rows]) + "\n")
@@ -59,7 +66,9 @@ def main() -> int:
     done = subprocess.run(command, check=False)
     if done.returncode:
         return done.returncode
-    print(f"tnbc1: AUC of the copy-number score, tumour against normal: {separation(options.out / 'results', options.data):.4f}")
+    print(
+        f"tnbc1: AUC of the copy-number score, tumour against normal: {separation(options.out / 'results', options.data):.4f}"
+    )
     print(f"report: {(options.out / 'results/report/index.html').resolve()}")
     return 0
 

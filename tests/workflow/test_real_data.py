@@ -6,9 +6,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from workflow_runs import run
 
 from marrowclone.tables import read_result
+from workflow_runs import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.data, pytest.mark.xdist_group("real")]
 

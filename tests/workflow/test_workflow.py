@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workflow_runs import command, copy_checkout, digests, jobs, run
 
 from marrowclone.keys import TABLES
+from workflow_runs import command, copy_checkout, digests, jobs, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
 
@@ -52,8 +52,7 @@ def test_every_contract_file_has_its_columns(finished: Path) -> None:
         files = [p for p in files if p.name.split(".tsv")[0].split(".")[-1] == name]
         assert files, f"no file of {table}"
         for path in files:
-            opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-            with opened as stream:
+            with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as stream:
                 header = stream.readline().rstrip("\n").split("\t")
             assert header[: len(columns)] == list(columns), path
 
@@ -141,9 +140,7 @@ def test_bad_input_starts_nothing(checkout: Path, tiny: Path, tmp_path: Path) ->
 
 
 def test_unknown_setting_starts_nothing(checkout: Path, cohort: Path) -> None:
-    done = run(
-        "--configfile", str(checkout / DEMO_CONFIG), "--config", "sede=3", directory=cohort, checkout=checkout
-    )
+    done = run("--configfile", str(checkout / DEMO_CONFIG), "--config", "sede=3", directory=cohort, checkout=checkout)
     assert done.returncode != 0
     assert "did you mean 'seed'?" in done.stderr
     assert "Traceback" not in done.stderr

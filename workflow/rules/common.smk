@@ -60,4 +60,6 @@ def clinical(name):
 
 def of_patient(pattern):
     """Input function: the pattern for each sample of the wildcard's patient, in day order."""
-    return lambda wildcards: expand(pattern, sample=COHORT.samples_of(wildcards.patient))
+    return lambda wildcards: expand(
+        pattern, sample=COHORT.samples_of(wildcards.patient)
+    )

@@ -37,7 +37,7 @@ UNREAD = [
     "results/embedding/clusters.tsv",
     "results/embedding/integration.json",
     "results/copy_number/{patient}.signal.h5ad",
-    "results/clones/{patient}.profiles.seg",
+    "results/clones/{patient}.seg",
     "results/evolution/{patient}.nwk",
     "results/evolution/{patient}.draws.parquet",
 ]

@@ -136,7 +136,7 @@ def test_plasma_cells_tolerate_more_mitochondria():
 
 
 def test_cycling_cells_of_twice_the_size_stay_and_a_clump_goes():
-    counts, truth = simulate({"plasma": 60, "cd4_t": 60})
+    counts, _ = simulate({"plasma": 60, "cd4_t": 60})
     big = counts.X.copy().astype(np.int32)
     scale = np.ones(120)
     scale[:6], scale[6] = 3, 100

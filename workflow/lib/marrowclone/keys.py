@@ -69,12 +69,13 @@ TABLES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 #: Columns that are names, read as text whatever they look like ("007" stays "007").
-TEXT_COLUMNS: frozenset[str] = frozenset(
-    "cell sample patient timepoint barcode clone branch parent events chromosome arm cell_type cell_types cluster "
-    "reason call label evidence evidence_type light_chain rung reference_rung source burden_source note "
-    "therapy_context drug_class marker tier tier_suffix instrument scale quantity unit symbol gene_id "
-    "regimen assay result modality response event method compartment".split()
-)
+TEXT_COLUMNS: frozenset[str] = frozenset({
+    "cell", "sample", "patient", "timepoint", "barcode", "clone", "branch", "parent", "events", "chromosome",
+    "arm", "cell_type", "cell_types", "cluster", "reason", "call", "label", "evidence", "evidence_type",
+    "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
+    "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
+    "gene_id", "regimen", "assay", "result", "modality", "response", "event", "method", "compartment",
+})  # fmt: skip
 
 #: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).
 TIMEPOINTS: tuple[str, ...] = (
@@ -100,7 +101,8 @@ MALIGNANT, NORMAL, UNASSIGNED = "malignant", "normal", "unassigned"
 DAYS_PER_MONTH = 30.4375
 
 RESEARCH_USE_ONLY = (
-    "Research use only. Not validated. Not for clinical decisions, treatment stopping, counselling or trial eligibility."
+    "Research use only. Not validated. "
+    "Not for clinical decisions, treatment stopping, counselling or trial eligibility."
 )
 
 

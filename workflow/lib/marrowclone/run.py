@@ -104,7 +104,7 @@ def job(snakemake: Any) -> Iterator[Run]:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     random.seed(seed)
-    np.random.seed(seed)  # libraries that still draw from the global generator
+    np.random.seed(seed)  # noqa: NPY002 (libraries still draw from the global generator)
     terminal = sys.stderr
     started = time.monotonic()
     with open(str(snakemake.log[0]), "w", encoding="utf-8") as log:

@@ -99,7 +99,7 @@ def read_result(path: str | Path, *, text: Sequence[str] = ()) -> pd.DataFrame:
     path = Path(path)
     if not path.exists():
         raise UserError(f"{shown(path)}: the table is not there.", hint="run the workflow to its end first.")
-    with (gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")) as stream:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
         header = stream.readline().rstrip("\n").split("\t")
     names = {c: str for c in header if c in TEXT_COLUMNS or c in text}
     frame = pd.read_csv(path, sep="\t", dtype=names, keep_default_na=True, na_values=[""], low_memory=False)

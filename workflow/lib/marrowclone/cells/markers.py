@@ -19,6 +19,8 @@ from scipy import sparse
 TARGET_UMI = 10_000.0
 #: Least SD of a gene in log1p(per 10,000): keeps a few ambient molecules from becoming a large z. [J]
 SD_FLOOR = 0.5
+#: Largest |z| of a gene: a few cells of a rare type must not carry the mean of a whole cluster. [J]
+MOST_Z = 3.0
 #: Weight of a state's guard ("-") genes beside its positive ones. [J]
 GUARD_WEIGHT = 0.5
 
@@ -60,7 +62,7 @@ def gene_z(expression: pd.DataFrame, scale_from: np.ndarray | None = None) -> pd
     """z of each gene against a background that is half these cells, half a cell without the gene.
 
     With m the mean and q the mean square over cells, the background's mean is m/2 and its
-    variance q/2 - m^2/4.
+    variance q/2 - m^2/4. Clipped at :data:`MOST_Z`.
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ def gene_z(expression: pd.DataFrame, scale_from: np.ndarray | None = None) -> pd
     mean = base.mean(axis=0) / 2
     variance = (base**2).mean(axis=0) / 2 - mean**2
     deviation = np.sqrt(variance.clip(lower=0)).clip(lower=SD_FLOOR)
-    return (expression - mean) / deviation
+    return ((expression - mean) / deviation).clip(-MOST_Z, MOST_Z)
 
 
 def type_scores(z: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:

@@ -47,9 +47,9 @@ def metrics(counts: ad.AnnData) -> pd.DataFrame:
         return np.asarray(matrix @ mask.astype(np.int64)).ravel()
 
     ig = ig_mask(counts.var)
-    detected = sparse.csr_matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+    detected = sparse.csr_matrix((np.sign(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
     total, n_ig = umi(np.ones(counts.n_vars, dtype=bool)), umi(ig)
-    genes = np.diff(matrix.indptr)
+    genes = np.asarray(detected.sum(axis=1, dtype=np.int64)).ravel()
     per_cent = 100 / np.maximum(total, 1)
     return pd.DataFrame(
         {

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from ..errors import UserError
 
 #: Set by SLURM for a job that was given GPUs.
-_GIVEN = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "SLURM_GPUS_ON_NODE")
+_GIVEN_IDS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
+_GIVEN_NUMBER = "SLURM_GPUS_ON_NODE"
 _NONE = ("", "-1", "NoDevFiles")
 
 
@@ -22,7 +23,8 @@ def gpu_was_given(environ: Mapping[str, str]) -> bool:
         return False
     if environ.get("CUDA_VISIBLE_DEVICES"):
         return True
-    return any(environ.get(name) not in (None, "", "0") for name in _GIVEN)
+    # a list of ids: "0" is the first GPU; as a number "0" is none
+    return any(environ.get(name) for name in _GIVEN_IDS) or environ.get(_GIVEN_NUMBER, "0") not in ("", "0")
 
 
 def choose_device(wanted: str, *, available: bool, environ: Mapping[str, str] = os.environ) -> str:

@@ -40,7 +40,7 @@ def latent_pca(counts: sparse.csr_matrix, *, n_latent: int, seed: int) -> np.nda
     """
     result = np.zeros((counts.shape[0], n_latent), dtype=np.float32)
     rank = min(n_latent, counts.shape[0] - 1, counts.shape[1] - 1)
-    if rank < 1:
+    if rank < 1 or not counts.nnz:
         return result
     from sklearn.decomposition import PCA
 

@@ -56,8 +56,10 @@ def finding(patient: Patient, *, noun: str) -> str:
             f"{'it' if found == 1 else 'them'} against: copy number and clones are not assessable."
         )
     if malignant == 0:
-        return f"No tumour found: {_none_of(examined, noun)}. This bounds the tumour from above; it does not show "
-        "its absence."
+        return (
+            f"No tumour found: {_none_of(examined, noun)}. "
+            "This bounds the tumour from above; it does not show its absence."
+        )
     names = clone_names(patient)
     head = (
         f"{words.count(len(names), 'copy-number clone')} among {words.count(malignant, f'malignant {noun}')} at {where}"

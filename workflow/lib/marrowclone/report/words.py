@@ -82,7 +82,7 @@ NOT_KNOWN = "–"
 
 def missing(value: Any) -> bool:
     """Whether a value of a table is missing."""
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
+    return value is None or str(value) in ("", "<NA>", "nan", "NaT")
 
 
 def count(n: float, noun: str, plural: str = "") -> str:

@@ -130,7 +130,7 @@ def tree(table: pd.DataFrame) -> Figure:
         if support is not None:
             told += f"   (support {words.number(support, 2)})"
         body_x = x + 0.16 + style.text_width(label, style.TEXT, "bold") + 0.15
-        told = style.wrap(told, max(2.0, style.WIDTH - body_x - 0.1))
+        told = style.wrap(told, max(2.0, style.WIDTH - body_x - 0.4))
         tall = max(label.count("\n"), told.count("\n")) * 0.155 + 0.34
         at[name] = (x, y + 0.1)
         drawn.append((name, x, y + 0.1, label, told))
