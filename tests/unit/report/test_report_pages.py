@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def test_mrd_negative_comes_from_an_assay_only(results: factory.Results) -> None
 
 def test_zero_of_n_is_printed_as_a_bound(results: factory.Results) -> None:
     text = words_of(page(patient(results, "P1")))
-    assert "0 of 35 (below 8.2%)" in text, "malignant cells at the MRD visit: 1 - 0.05^(1/35)"
+    assert "0 of 33 (below 8.7%)" in text, "MRD visit, 35 cells of which 2 unassigned: 1 - 0.05^(1/33)"
     assert "at most 1.0%" in text, "c3 at relapse"
 
 
@@ -132,7 +133,7 @@ def test_a_patient_without_plasma_cells_is_told_gracefully(results: factory.Resu
 def test_a_healthy_donor_is_called_one(results: factory.Results) -> None:
     html = page(patient(results, "H1"))
     text = words_of(html)
-    assert "Healthy donor with 30 plasma cells: 0 of 30 plasma cells called malignant (share below 9.5%, 95%)" in text
+    assert "Healthy donor with 30 plasma cells: 0 of 28 plasma cells called malignant (share below 10%, 95%)" in text
     assert "Healthy donors are not scored." in text
 
 
@@ -165,7 +166,7 @@ def test_header_only_tables_give_a_page(tmp_path: Path) -> None:
 def test_ten_clones_ten_timepoints_long_names() -> None:
     html = page(factory.stress_patient())
     assert html.count("<figure>") == 9
-    assert "low confidence; events on 3q" in html, "rung R5 carries its warning"
+    assert "low: events on 3q" in html, "rung R5 carries its warning"
 
 
 def test_names_from_the_sheet_are_escaped(results: factory.Results) -> None:
@@ -198,6 +199,16 @@ def test_finding_without_tumour_is_a_bound_not_absence(results: factory.Results)
         noun="plasma cell",
     )
     assert text.startswith("No tumour found: 0 of") and "does not show its absence" in text
+
+
+def test_unassigned_cells_bound_nothing(results: factory.Results) -> None:
+    """A cell that could not be called may be malignant: "0 of n" is of cells that were called."""
+    who = patient(results, "P1")
+    silent = dataclasses.replace(who, malignant=who.malignant.assign(call="unassigned"))
+    text = finding(silent, noun="plasma cell")
+    assert text.startswith("Not assessable: none of 515 plasma cells could be called")
+    assert "No tumour found" not in text and "below" not in text
+    assert "no plasma cell could be called" in flags(silent, noun="plasma cell")
 
 
 def test_glance_lists_what_is_missing(results: factory.Results) -> None:

@@ -22,6 +22,17 @@ def test_zero_of_n_always_carries_its_bound() -> None:
     assert words.of_n(0, 0) == "none examined", "nothing of nothing is no bound"
 
 
+def test_only_called_cells_are_counted() -> None:
+    assert words.called(0, 100, 40) == "0 of 100 (below 3.0%); 40 unassigned"
+    assert words.called(0, 0, 117) == "not assessable: 117 unassigned", "unassigned cells may all be malignant"
+
+
+def test_intervals_with_one_open_end() -> None:
+    assert words.between(None, 0.17) == "at most 17%"
+    assert words.between(-0.5, None, as_share=False) == "at least −0.50"
+    assert words.between(None, None) == "–"
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

@@ -80,6 +80,9 @@ class _Tee:
     def isatty(self) -> bool:
         return False
 
+    def close(self) -> None:
+        """Libraries close the stream that they were given; the log is ours to close."""
+
     def fileno(self) -> int:
         return self.streams[0].fileno()
 

@@ -74,8 +74,9 @@ def gene_z(expression: pd.DataFrame, scale_from: np.ndarray | None = None) -> pd
     base = expression if scale_from is None or not scale_from.any() else expression.loc[scale_from]
     mean = base.mean(axis=0) / 2
     variance = (base**2).mean(axis=0) / 2 - mean**2
-    deviation = np.sqrt(variance.clip(lower=0)).clip(lower=SD_FLOOR)
-    return ((expression - mean) / deviation).clip(-MOST_Z, MOST_Z)
+    deviation = (variance.clip(lower=0) ** 0.5).clip(lower=SD_FLOOR)
+    z: pd.DataFrame = (expression - mean) / deviation
+    return z.clip(lower=-MOST_Z, upper=MOST_Z)
 
 
 def type_scores(z: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:

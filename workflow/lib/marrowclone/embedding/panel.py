@@ -165,7 +165,7 @@ def assign_types(
     cell_type[out], rule[out] = UNRESOLVED, "expelled"
     cell_type[into], rule[into] = PLASMA, "rescued"
     own_share = softmax(scores, CELL_TEMPERATURE)
-    position = own_share.columns.get_indexer(cell_type)
+    position = own_share.columns.get_indexer(pd.Index(cell_type))
     own = np.where(position >= 0, own_share.to_numpy()[np.arange(len(scores)), position], 0.0)
     group[into] = own[into.to_numpy()]
     confidence = np.where(cell_type == UNRESOLVED, 0.0, (group + own) / 2)

@@ -67,9 +67,10 @@ def type_cells(
     cells = places.join(types)
     cells["panel_type"] = cells["cell_type"]
     cells["score_plasma"] = scores[PLASMA] if PLASMA in scores else float("nan")
-    mine = cells.index.intersection(labels.index)
-    cells.loc[mine, "cell_type"] = labels.loc[mine]
-    cells.loc[mine, ["confidence", "type_rule"]] = [1.0, "user"]
+    mine = cells.index.isin(labels.index)
+    cells["cell_type"] = labels.reindex(cells.index).where(mine, cells["cell_type"])
+    cells["confidence"] = cells["confidence"].where(~mine, 1.0)
+    cells["type_rule"] = cells["type_rule"].where(~mine, "user")
     cells["sample"] = counts.obs["sample"].astype(str).to_numpy()
     for column in ("patient", "timepoint", "day"):
         cells[column] = cells["sample"].map(samples[column])

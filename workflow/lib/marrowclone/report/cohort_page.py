@@ -12,6 +12,7 @@ from . import words
 from .blocks import Section, Table
 from .figures import cohort, composition
 from .figures.composition import legend_rows
+from .figures.style import clone_order
 from .gather import Patient, tumour_noun
 from .render import render
 from .rows import rows_of
@@ -33,13 +34,15 @@ def flags(patient: Patient, *, noun: str) -> list[str]:
     if not patient.healthy and len(patient.malignant):
         level = rung(patient)
         if level in {"R4", "R5", "none"}:
-            said.append(f"reference {level}: {words.RUNGS[level][1].split(';')[0]}")
-        if calls(patient)[0] == 0:
-            said.append("no tumour found")
+            trust = words.RUNGS[level][1].partition(":")[0]
+            said.append("no reference" if level == "none" else f"reference {level}, confidence {trust}")
+        malignant, normal, _ = calls(patient)
+        if malignant == 0:
+            said.append("no tumour found" if normal else f"no {noun} could be called")
     if len(patient.labels):
-        last = patient.labels.sort_values("day").groupby("clone", sort=False).tail(1)
+        last = patient.labels[patient.labels["day"] == patient.labels.groupby("clone")["day"].transform("max")]
         for label in ALARMING:
-            names = sorted(last.loc[last["label"] == label, "clone"])
+            names = clone_order(list(last.loc[last["label"] == label, "clone"]))
             if names:
                 said.append(f"{words.plain(label)}: {', '.join(names)}")
     return said
@@ -47,7 +50,7 @@ def flags(patient: Patient, *, noun: str) -> list[str]:
 
 def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
     """What the cohort's table says of one patient; every value is text."""
-    malignant, examined = calls(patient)
+    malignant, normal, unassigned = calls(patient)
     last = patient.landmarks.iloc[-1] if len(patient.landmarks) else None
     names = clone_names(patient)
     visits = [words.timepoint(t) for t in dict.fromkeys(patient.samples["timepoint"].astype(str))]
@@ -59,7 +62,7 @@ def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
         "visits": ", ".join(visits),
         "cells": f"{len(patient.cells):,}",
         "plasma": f"{int(patient.cells['is_tumour_type'].eq(True).sum()):,}",
-        "malignant": words.of_n(malignant, examined) if examined else words.NOT_KNOWN,
+        "malignant": words.called(malignant, normal, unassigned) if len(patient.malignant) else words.NOT_KNOWN,
         "clones": str(len(names)) if names else words.NOT_KNOWN,
         "rung": rung(patient),
         "tier": tier or "–",

@@ -122,7 +122,7 @@ def burden_section(patient: Patient) -> Section:
         bound = (words.missing(row.burden) or row.burden == 0) and not words.missing(row.burden_upper)
         rows.append(
             [
-                words.timepoint(str(row.timepoint)), words.number(row.day), words.plain(row.source),
+                words.timepoint(str(row.timepoint)) or "–", words.number(row.day), words.plain(row.source),
                 "yes" if row.used is True else "no",
                 f"below {words.share(row.burden_upper)}" if bound else words.share(row.burden),
                 words.between(row.burden_lower, row.burden_upper), words.share(row.limit_of_detection),
@@ -201,22 +201,29 @@ def resistance_section(patient: Patient) -> Section:
     if not len(patient.resistance):
         section.blank = "No resistance evidence could be assessed."
         return section
-    rows = [
+    table = patient.resistance.sort_values(["clone", "day", "drug_class"], kind="stable")
+    latest = table["day"] == table.groupby("clone")["day"].transform("max")
+    assessed = table[latest & (table["call"] != "not assessable")]
+    columns = ["Clone", "Day", "Drug class", "Marker", "Evidence", "Value", "95% interval", "Call"]
+    if len(assessed):
+        caption = "Latest evidence per clone that could be assessed"
+        section.tables.append(Table(columns, _evidence(assessed), caption=caption, numeric=frozenset({1, 5, 6})))
+    else:
+        section.blank = "None of the evidence could be assessed at the clones' latest samples."
+    caption = f"All evidence, with what could not be assessed ({len(table):,} rows)"
+    section.tables.append(Table(columns, _evidence(table), caption=caption, numeric=frozenset({1, 5, 6}), folded=True))
+    return section
+
+
+def _evidence(table: pd.DataFrame) -> list[list[str]]:
+    return [
         [
             str(r.clone), words.number(r.day), words.plain(r.drug_class), str(r.marker) or "–",
-            words.plain(r.evidence_type),
-            words.number(r.value, 2), words.between(r.lower, r.upper, as_share=False), words.plain(r.call),
+            words.plain(r.evidence_type), words.number(r.value, 2), words.between(r.lower, r.upper, as_share=False),
+            words.plain(r.call),
         ]
-        for r in rows_of(patient.resistance.sort_values(["clone", "day", "drug_class"], kind="stable"))
+        for r in rows_of(table)
     ]  # fmt: skip
-    section.tables.append(
-        Table(
-            ["Clone", "Day", "Drug class", "Marker", "Evidence", "Value", "95% interval", "Call"],
-            rows,
-            numeric=frozenset({1, 5, 6}),
-        )
-    )
-    return section
 
 
 def quality_section(patient: Patient) -> Section:

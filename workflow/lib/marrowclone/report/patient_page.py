@@ -37,7 +37,7 @@ def methods_section(facts: Mapping[str, Any], *, reference: str) -> Section:
     text, trust = words.RUNGS.get(reference, (reference, ""))
     section.notes += [
         "Copy number: raw counts of all of the patient's timepoints together, smoothed along the genome, against "
-        f"{'no reference' if reference == 'none' else text} ({trust}).",
+        f"{'no reference' if reference == 'none' else text}. Confidence: {trust}.",
         "Clones: malignant cells grouped by copy number, jointly over timepoints. Intervals are 95% unless they "
         "say 90%.",
         f"Seed of the cohort: {facts.get('seed', '–')}.",

@@ -141,7 +141,11 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
     )
     level = rung(patient)
     text, trust = words.RUNGS.get(level, (level, "confidence not known"))
-    note = f"Reference {level}: {text} ({trust})." if level != "none" else f"No reference could be formed: {trust}."
+    note = (
+        f"Reference {level}: {text}. Confidence: {trust}."
+        if level != "none"
+        else f"No reference could be formed: {trust}."
+    )
     if len(patient.reference):
         row = patient.reference.iloc[0]
         if level != "none" and not words.missing(row["n_cells"]):
@@ -161,7 +165,7 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
         m, n, u = (int(v) for v in counts.loc[row["sample"]])
         rows.append(
             [words.timepoint(str(row["timepoint"])), words.number(row["day"]), str(row["sample"]), f"{m + n + u:,}",
-             f"{m:,}", f"{n:,}", f"{u:,}", words.of_n(m, m + n + u)]
+             f"{m:,}", f"{n:,}", f"{u:,}", words.called(m, n, 0) if n + m else words.called(0, 0, u)]
         )  # fmt: skip
     section.tables.append(
         Table(
@@ -170,7 +174,8 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
                 "Malignant share",
             ],
             rows,
-            caption="Calls per sample. Zero of n is an upper bound (one-sided 95%), never absence.",
+            caption="Calls per sample. The share is of cells that could be called; unassigned cells may be either. "
+            "Zero of n is an upper bound (one-sided 95%), never absence.",
             numeric=frozenset({1, 3, 4, 5, 6}),
         )
     )  # fmt: skip
@@ -182,6 +187,8 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
             caption="Copies per chromosome arm (p, q) and clone; numbers where it is not two. Hatched: not sure, "
             "or not called.",
         )
+        if patient.arms["call"].isin(copy_number.NOT_CALLED).all():
+            section.notes.append("No arm could be called: states, gains and losses are not assessable here.")
         names = [c for c in dict.fromkeys(patient.arms["clone"]) if c != "all"]
         section.tables.append(
             Table(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..keys import MALIGNANT
+from ..keys import MALIGNANT, NORMAL, UNASSIGNED
 from . import words
 from .figures.style import clone_order
 from .gather import Patient
@@ -18,12 +18,12 @@ def clone_names(patient: Patient) -> list[str]:
     return clone_order([c for c in names if c and c != "all"])
 
 
-def calls(patient: Patient, sample: str | None = None) -> tuple[int, int]:
-    """(malignant, all tumour-type cells examined), of one sample or of all."""
+def calls(patient: Patient, sample: str | None = None) -> tuple[int, int, int]:
+    """(malignant, normal, unassigned) tumour-type cells, of one sample or of all."""
     rows = patient.malignant
     if sample is not None:
         rows = rows[rows["sample"] == sample]
-    return int((rows["call"] == MALIGNANT).sum()), len(rows)
+    return tuple(int((rows["call"] == call).sum()) for call in (MALIGNANT, NORMAL, UNASSIGNED))  # type: ignore[return-value]
 
 
 def rung(patient: Patient) -> str:
@@ -35,7 +35,7 @@ def finding(patient: Patient, *, noun: str) -> str:
     """What was found, in one plain sentence or two. ``noun``: what a tumour-type cell is called."""
     kept = len(patient.cells)
     found = int(patient.cells["is_tumour_type"].eq(True).sum()) if kept else 0
-    malignant, examined = calls(patient)
+    malignant, normal, unassigned = calls(patient)
     where = words.count(patient.samples["timepoint"].nunique(), "timepoint")
     if kept == 0:
         return "No cell passed quality control: nothing is assessable."
@@ -47,17 +47,23 @@ def finding(patient: Patient, *, noun: str) -> str:
     if patient.healthy:
         return (
             f"Healthy donor with {words.count(found, noun)}: "
-            + (_none_of(examined, noun) if malignant == 0 else f"{words.of_n(malignant, examined)} called malignant")
+            + (
+                _none_of(normal, unassigned, noun)
+                if malignant == 0
+                else f"{words.called(malignant, normal, unassigned)} called malignant"
+            )
             + ". No tumour is expected here: whatever is called malignant is a false positive."
         )
-    if rung(patient) == "none" or examined == 0:
+    if rung(patient) == "none" or not len(patient.malignant):
         return (
             f"{words.count(found, noun).capitalize()} found at {where}, but no reference to measure "
             f"{'it' if found == 1 else 'them'} against: copy number and clones are not assessable."
         )
+    if malignant + normal == 0:
+        return f"Not assessable: {_none_of(normal, unassigned, noun)} at {where}. They may be malignant or normal."
     if malignant == 0:
         return (
-            f"No tumour found: {_none_of(examined, noun)}. "
+            f"No tumour found: {_none_of(normal, unassigned, noun)}. "
             "This bounds the tumour from above; it does not show its absence."
         )
     names = clone_names(patient)
@@ -69,22 +75,25 @@ def finding(patient: Patient, *, noun: str) -> str:
     return f"{head}. {_latest(patient, noun)}".strip()
 
 
-def _none_of(n: int, noun: str) -> str:
-    """Zero of ``n``, always with its bound."""
-    if n == 0:
-        return f"no {noun} could be examined"
-    return f"0 of {words.count(n, noun)} called malignant (share below {words.share(words.zero_bound(n))}, 95%)"
+def _none_of(normal: int, unassigned: int, noun: str) -> str:
+    """No malignant cell: zero of the cells that could be called, always with its bound."""
+    if normal == 0:
+        return f"none of {words.count(unassigned, noun)} could be called" if unassigned else f"no {noun} was examined"
+    text = (
+        f"0 of {words.count(normal, noun)} called malignant (share below {words.share(words.zero_bound(normal))}, 95%)"
+    )
+    return f"{text}, {unassigned:,} unassigned" if unassigned else text
 
 
 def _latest(patient: Patient, noun: str) -> str:
     """The largest clone of the last sample, or the bound when the last sample holds no malignant cell."""
     last = patient.samples.iloc[-1]
     place = f"{words.timepoint(str(last['timepoint']))}, {words.when(last['day'])}"
-    malignant, examined = calls(patient, str(last["sample"]))
+    malignant, normal, unassigned = calls(patient, str(last["sample"]))
     if malignant == 0:
-        if examined == 0:
+        if normal + unassigned == 0:
             return f"The latest sample ({place}) holds no {noun}s."
-        return f"In the latest sample ({place}), {_none_of(examined, noun)}."
+        return f"In the latest sample ({place}), {_none_of(normal, unassigned, noun)}."
     rows = patient.fractions[(patient.fractions["sample"] == last["sample"]) & (patient.fractions["n_clone"] > 0)]
     if not len(rows):
         return ""
@@ -208,7 +217,7 @@ def glance(patient: Patient) -> Glance:
         interval=words.span(row["css_lower"], row["css_upper"]),
         total=words.span(row["css_total_lower"], row["css_total_upper"]),
         chance=chance,
-        reason=str(row["reason"]),
+        reason=str(row["reason"]).partition(" Next: ")[0],
         coverage=words.share(row["coverage"]),
         suffixes=words.suffixes(str(row["tier_suffix"])),
         components=parts,

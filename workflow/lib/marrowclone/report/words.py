@@ -33,16 +33,16 @@ SUFFIXES: dict[str, str] = {
 
 #: The reference ladder in words, with what it lets one believe (science 1.6).
 RUNGS: dict[str, tuple[str, str]] = {
-    "R1": ("normal plasma cells of the same patient and capture", "highest confidence"),
-    "R2": ("plasma cells of healthy donors in the same study", "high confidence"),
-    "R3": ("plasma cells of healthy donors from another study", "moderate confidence"),
+    "R1": ("normal plasma cells of the same patient and capture", "highest"),
+    "R2": ("plasma cells of healthy donors in the same study", "high"),
+    "R3": ("plasma cells of healthy donors from another study", "moderate"),
     "R4": (
-        "the patient's own plasma cells (relative mode)",
-        "differences between clones only; no absolute gains and losses",
+        "the patient's own plasma cells, measured against each other",
+        "relative only: differences between clones, no absolute gains and losses",
     ),
     "R5": (
         "immune cells that are not plasma cells",
-        "low confidence; events on 3q, 8q, 6p, 12p, 18p and 11p are not reportable",
+        "low: events on 3q, 8q, 6p, 12p, 18p and 11p are not reportable",
     ),
     "none": ("no reference could be formed", "copy number is not assessable"),
 }
@@ -133,11 +133,11 @@ def share(value: Any) -> str:
 
 
 def between(lower: Any, upper: Any, *, as_share: bool = True) -> str:
-    """``12% to 17%``; a dash when either end is missing."""
-    if missing(lower) or missing(upper):
-        return NOT_KNOWN
+    """``12% to 17%``; ``at most 17%`` when only one end is known; a dash when none is."""
     low, high = (share(lower), share(upper)) if as_share else (number(lower, 2), number(upper, 2))
-    return f"{low} to {high}"
+    if missing(lower):
+        return NOT_KNOWN if missing(upper) else f"at most {high}"
+    return f"at least {low}" if missing(upper) else f"{low} to {high}"
 
 
 def span(lower: Any, upper: Any) -> str:
@@ -157,6 +157,17 @@ def of_n(x: float, n: float) -> str:
     if x == 0:
         return f"0 of {int(n):,} (below {share(zero_bound(n))})"
     return f"{int(x):,} of {int(n):,} ({share(x / n)})"
+
+
+def called(malignant: float, normal: float, unassigned: float) -> str:
+    """The malignant share among cells that could be called; the unassigned bound nothing.
+
+    A cell that is unassigned may be malignant: it is no part of any "0 of n".
+    """
+    if malignant + normal == 0:
+        return "not assessable" + (f": {int(unassigned):,} unassigned" if unassigned else "")
+    text = of_n(malignant, malignant + normal)
+    return f"{text}; {int(unassigned):,} unassigned" if unassigned else text
 
 
 def when(day: Any) -> str:

@@ -97,4 +97,3 @@ def kept_and_dropped(counts: pd.DataFrame, names: Sequence[str]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel("barcodes")
     return fig
-
