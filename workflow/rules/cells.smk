@@ -6,7 +6,7 @@
 rule load_counts:
     """Read one capture and bring it into the reference gene space."""
     input:
-        path=lambda wildcards: COHORT.samples.loc[wildcards.sample, "path"],
+        files=lambda wildcards: COHORT.files_of(wildcards.sample),
         genes=resource("genes.tsv.gz"),
         aliases=resource("aliases.tsv"),
     output:
@@ -15,6 +15,8 @@ rule load_counts:
         "logs/load_counts/{sample}.log",
     benchmark:
         "benchmarks/load_counts/{sample}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("load_counts"),
@@ -39,6 +41,8 @@ rule qc_cells:
         "logs/qc_cells/{sample}.log",
     benchmark:
         "benchmarks/qc_cells/{sample}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("qc_cells"),

@@ -17,6 +17,8 @@ rule infer_clones:
         "logs/infer_clones/{patient}.log",
     benchmark:
         "benchmarks/infer_clones/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("infer_clones"),
@@ -39,6 +41,8 @@ rule profile_clones:
         "logs/profile_clones/{patient}.log",
     benchmark:
         "benchmarks/profile_clones/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("profile_clones"),

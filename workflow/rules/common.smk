@@ -31,6 +31,16 @@ if MAIN_PROCESS:
     for note in COHORT.notes:
         print(f"marrowclone: {note}", file=sys.stderr)
 
+# For --sdm conda, made from the locks. Without it the rules run in the environment that runs snakemake.
+ENVIRONMENT = str(
+    Path(
+        workflow.basedir,
+        "envs",
+        "conda",
+        "cuda.yaml" if config["device"] == "cuda" else "cpu.yaml",
+    )
+)
+
 
 wildcard_constraints:
     sample="|".join(COHORT.samples.index) or "(?!)",

@@ -32,6 +32,8 @@ rule infer_signal:
         "logs/infer_signal/{patient}.log",
     benchmark:
         "benchmarks/infer_signal/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("infer_signal"),
@@ -59,6 +61,8 @@ rule call_malignant:
         "logs/call_malignant/{patient}.log",
     benchmark:
         "benchmarks/call_malignant/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("call_malignant"),
@@ -81,6 +85,8 @@ rule call_arms:
         "logs/call_arms/{patient}.log",
     benchmark:
         "benchmarks/call_arms/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("call_arms"),

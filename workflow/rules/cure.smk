@@ -16,6 +16,8 @@ rule score_qol:
         "logs/score_qol.log",
     benchmark:
         "benchmarks/score_qol/all.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("score_qol"),
@@ -47,6 +49,8 @@ rule score_landmarks:
         "logs/score_landmarks.log",
     benchmark:
         "benchmarks/score_landmarks/all.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("score_landmarks"),

@@ -16,6 +16,8 @@ rule integrate_cells:
         "logs/integrate_cells.log",
     benchmark:
         "benchmarks/integrate_cells/all.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("integrate_cells"),
@@ -45,6 +47,8 @@ rule type_cells:
         "logs/type_cells.log",
     benchmark:
         "benchmarks/type_cells/all.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("type_cells"),

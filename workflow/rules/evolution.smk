@@ -30,6 +30,8 @@ rule build_tree:
         "logs/build_tree/{patient}.log",
     benchmark:
         "benchmarks/build_tree/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("build_tree"),
@@ -62,6 +64,8 @@ rule estimate_fractions:
         "logs/estimate_fractions/{patient}.log",
     benchmark:
         "benchmarks/estimate_fractions/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("estimate_fractions"),
@@ -84,6 +88,8 @@ rule estimate_dynamics:
         "logs/estimate_dynamics/{patient}.log",
     benchmark:
         "benchmarks/estimate_dynamics/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("estimate_dynamics"),
@@ -111,6 +117,8 @@ rule label_clones:
         "logs/label_clones/{patient}.log",
     benchmark:
         "benchmarks/label_clones/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("label_clones"),
@@ -138,6 +146,8 @@ rule assess_resistance:
         "logs/assess_resistance/{patient}.log",
     benchmark:
         "benchmarks/assess_resistance/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("assess_resistance"),

@@ -1,84 +1,34 @@
 # Needs: every chapter's tables, the clinical tables, the truth of a simulated cohort if there is one.
 # Gives: results/report/{patient}.html, index.html and truth.tsv, results/run.json with the RO-Crate.
+from functools import partial
+
+from marrowclone.report import paths
 from marrowclone.report.render import template_files
 from marrowclone.report.truth_inputs import truth_files
 
-SHEET = [
-    {name: row[name] if name == "day" else str(row[name]) for name in row}
-    for row in COHORT.samples.reset_index().to_dict("records")
-]
-PER_SAMPLE = {
-    "qc": "results/cells/{sample}.qc.tsv.gz",
-    "qc_facts": "results/cells/{sample}.qc.json",
-}
-PER_PATIENT = {
-    "reference": "results/copy_number/{patient}.reference.tsv",
-    "malignant": "results/copy_number/{patient}.malignant.tsv.gz",
-    "arms": "results/copy_number/{patient}.arms.tsv",
-    "clone_cells": "results/clones/{patient}.cells.tsv.gz",
-    "profiles": "results/clones/{patient}.profiles.tsv",
-    "tree": "results/evolution/{patient}.tree.tsv",
-    "fractions": "results/evolution/{patient}.fractions.tsv",
-    "burden": "results/evolution/{patient}.burden.tsv",
-    "dynamics": "results/evolution/{patient}.dynamics.tsv",
-    "labels": "results/evolution/{patient}.labels.tsv",
-    "resistance": "results/evolution/{patient}.resistance.tsv",
-}
-PER_COHORT = {
-    "cells": "results/embedding/cells.tsv.gz",
-    "landmarks": "results/cure/landmarks.tsv",
-    "qol": "results/cure/qol.tsv",
-}
-# written by the chapters beside what the pages read
-UNREAD = [
-    "results/cells/{sample}.counts.h5ad",
-    "results/embedding/latent.parquet",
-    "results/embedding/training.tsv",
-    "results/embedding/clusters.tsv",
-    "results/embedding/integration.json",
-    "results/copy_number/{patient}.signal.h5ad",
-    "results/clones/{patient}.seg",
-    "results/evolution/{patient}.nwk",
-    "results/evolution/{patient}.draws.parquet",
-]
+SHEET = paths.sheet_rows(COHORT.samples)
+OVER_COHORT = partial(
+    paths.fill, samples=list(COHORT.samples.index), patients=COHORT.patients
+)
 CLINICAL_TABLES = {
     name: clinical(name)
     for name in "mrd imaging response therapy cytogenetics pro outcome".split()
 }
-
-
-def over_cohort(patterns):
-    """Every pattern for every sample or patient of the cohort, each file once."""
-    samples, patients = list(COHORT.samples.index), COHORT.patients
-    found = []
-    for pattern in patterns:
-        found += [
-            pattern.format(sample=sample, patient=patient)
-            for sample in (samples if "{sample}" in pattern else [""])
-            for patient in (patients if "{patient}" in pattern else [""])
-        ]
-    return found
-
-
-def contract_outputs():
-    """Every file that others may read, but for the pages and the record of the run."""
-    read = [*PER_SAMPLE.values(), *PER_PATIENT.values(), *PER_COHORT.values()]
-    return over_cohort([*read, *UNREAD])
-
-
-def user_files():
-    """What the user gave: matrices, sheets, clinical tables."""
-    columns = ["path", "raw_path", "vdj", "alleles", "cell_types"]
-    named = [sample[c] for sample in SHEET for c in columns if sample.get(c)]
-    return sorted({config["samples"], *filter(None, CLINICAL_TABLES.values()), *named})
+USER_FILES = paths.user_files(
+    config["samples"], SHEET, COHORT.clinical, truth_files(config["truth"])
+)
+# every contract file but the pages and the record: rule all asks for them too
+contract_outputs = partial(
+    paths.contract_outputs, list(COHORT.samples.index), COHORT.patients
+)
 
 
 rule report_patient:
     """Tell one patient's whole story on one page that stands alone."""
     input:
-        **{name: of_patient(pattern) for name, pattern in PER_SAMPLE.items()},
-        **PER_PATIENT,
-        **PER_COHORT,
+        **{name: of_patient(pattern) for name, pattern in paths.PER_SAMPLE.items()},
+        **paths.PER_PATIENT,
+        **paths.PER_COHORT,
         **CLINICAL_TABLES,
         templates=template_files(),
     output:
@@ -106,10 +56,7 @@ rule report_patient:
 rule compare_truth:
     """Compare results with a simulated cohort's truth; without one, a header only."""
     input:
-        **{
-            name: over_cohort([PER_PATIENT[name]])
-            for name in ("malignant", "clone_cells", "arms", "fractions", "burden")
-        },
+        **{name: OVER_COHORT([paths.PER_PATIENT[name]]) for name in paths.COMPARED},
         truth=truth_files(config["truth"]),
     output:
         truth="results/report/truth.tsv",
@@ -133,10 +80,10 @@ rule report_cohort:
     """Put every patient in a row of one page, with the cohort's figures."""
     input:
         **{
-            name: over_cohort([pattern])
-            for name, pattern in {**PER_SAMPLE, **PER_PATIENT}.items()
+            name: OVER_COHORT([pattern])
+            for name, pattern in {**paths.PER_SAMPLE, **paths.PER_PATIENT}.items()
         },
-        **PER_COHORT,
+        **paths.PER_COHORT,
         **CLINICAL_TABLES,
         truth="results/report/truth.tsv",
         templates=template_files(),
@@ -171,10 +118,10 @@ rule record_run:
             *contract_outputs(),
             "results/report/truth.tsv",
             "results/report/index.html",
-            *over_cohort(["results/report/{patient}.html"]),
+            *OVER_COHORT(["results/report/{patient}.html"]),
         ],
         integration="results/embedding/integration.json",
-        user=user_files(),
+        user=USER_FILES,
     output:
         record="results/run.json",
         crate="results/ro-crate-metadata.json",
@@ -189,6 +136,6 @@ rule record_run:
         seed=config["seed"],
         config=config,
         samples=SHEET,
-        user_files=user_files(),
+        user_files=USER_FILES,
     script:
         "../../scripts/record_run.py"

@@ -147,6 +147,23 @@ def test_a_tree_with_a_loop_loses_no_branch() -> None:
     assert {r[0] for r in clones.tree_rows(table)} == {"a", "b", "c"}
 
 
+def test_a_branch_without_events_says_why() -> None:
+    table = pd.DataFrame(
+        {"branch": ["c1"], "parent": ["normal"], "events": [""], "support": [None], "note": ["order not known"]}
+    )
+    assert any("order not known" in t for t, _ in texts(clones.tree(table)))
+
+
+def test_small_burden_panels_have_more_than_one_tick(patients: dict[str, gather.Patient]) -> None:
+    """A log axis with one number cannot be read."""
+    table = patients["P1"].fractions
+    high = table[table["day"] == 0].assign(burden_lower=0.05)
+    figure = burden.burden(gather.empty("evolution.burden"), high, patients["P1"].samples)
+    for axes in figure.axes[1:]:
+        low, top = axes.get_ylim()
+        assert sum(low <= t <= top for t in axes.get_yticks()) >= 2
+
+
 def test_svg_is_the_same_twice_and_carries_no_time(patients: dict[str, gather.Patient]) -> None:
     """Law 6: same input, same bytes; ids are unique to the figure so that pages can hold several."""
     first, second = (style.to_svg(clones.tree(patients["P1"].tree), name="tree", title="a < b") for _ in range(2))

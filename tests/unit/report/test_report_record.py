@@ -88,3 +88,18 @@ def test_versions_import_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": lib}, check=True
     )
     assert out.stdout.strip() == "False"
+
+
+def test_contract_files_are_listed_for_everyone() -> None:
+    """Patterns are filled by what they name: sample, patient or nothing."""
+    from marrowclone.report.paths import contract_outputs, fill, user_files
+
+    assert fill(["a", "{sample}.x", "{patient}.y"], ["s1", "s2"], ["p"]) == ["a", "s1.x", "s2.x", "p.y"]
+    files = contract_outputs(["s1", "s2"], ["p"])
+    assert len(files) == len(set(files)) and "results/evolution/p.labels.tsv" in files
+    rows = [{"sample": "s1", "path": "data/s1.h5", "vdj": ""}]
+    assert user_files("samples.tsv", rows, {"mrd": "mrd.tsv", "pro": None}, []) == [
+        "data/s1.h5",
+        "mrd.tsv",
+        "samples.tsv",
+    ]

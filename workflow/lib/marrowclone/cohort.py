@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from .errors import InputProblems
+from .formats import resolve
 from .keys import HEALTHY
 
 #: Columns of :attr:`Cohort.samples`, in order.
@@ -53,6 +54,11 @@ class Cohort:
         """The patient's samples in day order (samples of one day in sheet order)."""
         own = self.samples[self.samples["patient"] == patient]
         return own.sort_values("day", kind="stable").index.tolist()
+
+    def files_of(self, sample: str) -> list[str]:
+        """The files that hold a sample's counts (a folder's date does not tell that a file in it changed)."""
+        row = self.samples.loc[sample]
+        return [str(file) for file in resolve(row["path"], row["format"] or "auto").files]
 
 
 def samples_frame(rows: Sequence[Mapping[str, Any]], defaults: Mapping[str, str]) -> pd.DataFrame:

@@ -114,8 +114,9 @@ def burden_section(patient: Patient) -> Section:
         burden_figure.burden(patient.burden, patient.fractions, patient.samples),
         name="burden",
         title="Tumour burden by source and by clone over days, log scale",
-        caption="Above, every source (filled: the one used; open: kept as check; short bar: limit of detection). "
-        "Below, each clone: burden of the source used times the clone's share. Bars: 95% intervals.",
+        caption="Every source (filled: the one used; open: kept as check; short bar: limit of detection). "
+        + ("Below, each clone: burden of the source used times the clone's share. " if len(patient.fractions) else "")
+        + "Bars: 95% intervals.",
     )
     rows = []
     for row in rows_of(patient.burden.sort_values(["day", "sample"], kind="stable")):

@@ -71,9 +71,8 @@ def _sources(axes: Axes, table: pd.DataFrame, axis: Days) -> None:
 def _clone(axes: Axes, rows: pd.DataFrame, name: str, lowest: float) -> None:
     """One clone's burden over days."""
     floor = log_shares(axes, lowest)
-    ticks = axes.get_yticks()
-    shown = [t for i, t in enumerate(reversed(ticks)) if i % 3 == 0]
-    axes.set_yticks(shown)
+    ticks = list(axes.get_yticks())[::-1]
+    axes.set_yticks(ticks[:: max(1, len(ticks) // 3)])  # a small panel has room for three or four
     axes.tick_params(axis="y", labelsize=style.TINY, pad=2)
     colour = style.clone_colour(name)
     # zero cells of n is a bound, whatever the posterior's middle is

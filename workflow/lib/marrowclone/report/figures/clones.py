@@ -95,6 +95,8 @@ def tree_rows(tree: pd.DataFrame) -> list[tuple[str, int, str, float | None, str
     children: dict[str, list[str]] = {}
     for name, parent in zip(names, tree["parent"], strict=True):
         children.setdefault(parent if parent in names and parent != name else "", []).append(name)
+    if "note" in tree.columns:  # a branch without events says why
+        tree = tree.assign(events=tree["events"].where(tree["events"] != "", tree["note"]))
     by_name = tree.drop_duplicates("branch").set_index("branch")
     rows: list[tuple[str, int, str, float | None, str]] = []
     done: set[str] = set()

@@ -1,0 +1,79 @@
+"""Which files the report reads and the run's record lists, as patterns under the working directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+#: Read for every sample.
+PER_SAMPLE: dict[str, str] = {
+    "qc": "results/cells/{sample}.qc.tsv.gz",
+    "qc_facts": "results/cells/{sample}.qc.json",
+}
+#: Read for every patient.
+PER_PATIENT: dict[str, str] = {
+    "reference": "results/copy_number/{patient}.reference.tsv",
+    "malignant": "results/copy_number/{patient}.malignant.tsv.gz",
+    "arms": "results/copy_number/{patient}.arms.tsv",
+    "clone_cells": "results/clones/{patient}.cells.tsv.gz",
+    "profiles": "results/clones/{patient}.profiles.tsv",
+    "tree": "results/evolution/{patient}.tree.tsv",
+    "fractions": "results/evolution/{patient}.fractions.tsv",
+    "burden": "results/evolution/{patient}.burden.tsv",
+    "dynamics": "results/evolution/{patient}.dynamics.tsv",
+    "labels": "results/evolution/{patient}.labels.tsv",
+    "resistance": "results/evolution/{patient}.resistance.tsv",
+}
+#: Read once.
+PER_COHORT: dict[str, str] = {
+    "cells": "results/embedding/cells.tsv.gz",
+    "landmarks": "results/cure/landmarks.tsv",
+    "qol": "results/cure/qol.tsv",
+}
+#: Read for the comparison with the truth.
+COMPARED: tuple[str, ...] = ("malignant", "clone_cells", "arms", "fractions", "burden")
+#: Contract files beside what the pages read.
+UNREAD: tuple[str, ...] = (
+    "results/cells/{sample}.counts.h5ad",
+    "results/embedding/latent.parquet",
+    "results/embedding/training.tsv",
+    "results/embedding/clusters.tsv",
+    "results/embedding/integration.json",
+    "results/copy_number/{patient}.signal.h5ad",
+    "results/clones/{patient}.seg",
+    "results/evolution/{patient}.nwk",
+    "results/evolution/{patient}.draws.parquet",
+)
+#: Columns of the sample sheet that name files.
+SHEET_PATHS = ("path", "raw_path", "vdj", "alleles", "cell_types")
+
+
+def fill(patterns: Iterable[str], samples: Sequence[str], patients: Sequence[str]) -> list[str]:
+    """Every pattern for every sample or patient that it names; as it stands when it names none."""
+    return [
+        pattern.format(sample=sample, patient=patient)
+        for pattern in patterns
+        for sample in (samples if "{sample}" in pattern else [""])
+        for patient in (patients if "{patient}" in pattern else [""])
+    ]
+
+
+def contract_outputs(samples: Sequence[str], patients: Sequence[str]) -> list[str]:
+    """Every file that others may read, but for the pages and the record of the run."""
+    return fill([*PER_SAMPLE.values(), *PER_PATIENT.values(), *PER_COHORT.values(), *UNREAD], samples, patients)
+
+
+def sheet_rows(samples: Any) -> list[dict[str, Any]]:
+    """The cohort's sample sheet (indexed by sample) as plain rows: Snakemake tracks no frames."""
+    return [
+        {str(k): int(v) if k == "day" else str(v) for k, v in row.items()}
+        for row in samples.reset_index().to_dict("records")
+    ]
+
+
+def user_files(
+    sheet: str, rows: Sequence[Mapping[str, Any]], clinical: Mapping[str, str | None], truth: Sequence[str]
+) -> list[str]:
+    """What the user gave: the sheet, the files that it names, the clinical tables, the truth."""
+    named = [str(row[c]) for row in rows for c in SHEET_PATHS if row.get(c)]
+    return sorted({sheet, *named, *truth, *(path for path in clinical.values() if path)})
