@@ -41,6 +41,8 @@ rule report_patient:
         "logs/report_patient/{patient}.log",
     benchmark:
         "benchmarks/report_patient/{patient}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("report_patient"),
@@ -64,6 +66,8 @@ rule compare_truth:
         "logs/compare_truth.log",
     benchmark:
         "benchmarks/compare_truth/all.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("compare_truth"),
@@ -71,7 +75,7 @@ rule compare_truth:
         seed=config["seed"],
         patients=COHORT.patients,
         samples=SHEET,
-        truth=config["truth"],
+        truth=lambda wildcards: config["truth"],
     script:
         "../../scripts/compare_truth.py"
 
@@ -97,6 +101,8 @@ rule report_cohort:
         "logs/report_cohort.log",
     benchmark:
         "benchmarks/report_cohort/all.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("report_cohort"),
@@ -129,6 +135,8 @@ rule record_run:
         "logs/record_run.log",
     benchmark:
         "benchmarks/record_run/all.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         settings=settings("record_run"),
