@@ -8,8 +8,8 @@ from pathlib import Path
 LIBRARY = str(Path(workflow.basedir, "workflow", "lib"))
 sys.path.insert(0, LIBRARY)
 # scripts are processes of their own: they find the library, in a container too, by this
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [LIBRARY, *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ.update(
+    PYTHONPATH=os.pathsep.join([LIBRARY, *filter(None, [os.environ.get("PYTHONPATH")])])
 )
 
 from snakemake.exceptions import WorkflowError
@@ -54,7 +54,7 @@ def settings(rule):
 
 
 def code(rule):
-    """Hash of all code that the rule runs: a rule reruns when what it imports changes."""
+    """Hash of all code that the rule runs, so that it reruns when what it imports changes."""
     return provenance.code_hash(rule)
 
 

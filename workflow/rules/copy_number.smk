@@ -2,25 +2,14 @@
 # Gives: copy-number signal per patient, the reference and baseline it stands on, malignant calls, arm states.
 
 
-def donors_for(patient):
-    """Healthy donors other than the patient: a donor is judged against the others."""
-    return [donor for donor in COHORT.healthy if donor != patient]
-
-
-def donor_counts(wildcards):
-    """Counts of the healthy donors' captures."""
-    return [
-        f"results/cells/{sample}.counts.h5ad"
-        for donor in donors_for(wildcards.patient)
-        for sample in COHORT.samples_of(donor)
-    ]
-
-
 rule infer_signal:
     """Copy-number signal over all timepoints of a patient, against a stated reference."""
     input:
         counts=of_patient("results/cells/{sample}.counts.h5ad"),
-        donor_counts=donor_counts,
+        donor_counts=lambda wildcards: expand(
+            "results/cells/{sample}.counts.h5ad",
+            sample=COHORT.donor_samples_for(wildcards.patient),
+        ),
         cells="results/embedding/cells.tsv.gz",
         exclusions=resource("cnv_exclusions.tsv"),
         genes=resource("genes.tsv.gz"),
@@ -39,7 +28,7 @@ rule infer_signal:
         settings=settings("infer_signal"),
         calls=settings("call_malignant"),
         tumour_cell_types=config["tumour_cell_types"],
-        donors=lambda wildcards: donors_for(wildcards.patient),
+        donors=lambda wildcards: COHORT.donors_for(wildcards.patient),
         code=code("infer_signal"),
         seed=config["seed"],
     script:
@@ -50,7 +39,10 @@ rule call_malignant:
     """Malignant, normal or unassigned per tumour-type cell, with posterior and evidence."""
     input:
         counts=of_patient("results/cells/{sample}.counts.h5ad"),
-        donor_counts=donor_counts,
+        donor_counts=lambda wildcards: expand(
+            "results/cells/{sample}.counts.h5ad",
+            sample=COHORT.donor_samples_for(wildcards.patient),
+        ),
         signal="results/copy_number/{patient}.signal.h5ad",
         reference="results/copy_number/{patient}.reference.tsv",
         baseline="results/copy_number/{patient}.baseline.tsv.gz",

@@ -2,22 +2,6 @@
 # Gives: results/evolution/{patient}.*: fractions, burden, draws, dynamics, labels, trajectory, resistance.
 
 
-def patient_samples(wildcards):
-    """What this chapter needs of the patient's rows of the sheet."""
-    columns = ["timepoint", "day", "compartment", "sort"]
-    rows = COHORT.samples.loc[COHORT.samples_of(wildcards.patient), columns]
-    return {
-        name: {**row, "day": int(row["day"])}
-        for name, row in rows.to_dict("index").items()
-    }
-
-
-def blood_samples(wildcards):
-    """The patient's samples that are not marrow."""
-    rows = COHORT.samples.loc[COHORT.samples_of(wildcards.patient)]
-    return sorted(rows.index[rows["compartment"] == "PB"])
-
-
 rule build_tree:
     """Place copy-number events on a rooted tree of the clones."""
     input:
@@ -71,7 +55,7 @@ rule estimate_fractions:
         settings=settings("estimate_fractions"),
         code=code("estimate_fractions"),
         seed=config["seed"],
-        samples=patient_samples,
+        samples=lambda wildcards: COHORT.visits_of(wildcards.patient),
     script:
         "../../scripts/estimate_fractions.py"
 
@@ -95,7 +79,7 @@ rule estimate_dynamics:
         settings=settings("estimate_dynamics"),
         code=code("estimate_dynamics"),
         seed=config["seed"],
-        blood=blood_samples,
+        blood=lambda wildcards: COHORT.blood_samples_of(wildcards.patient),
     script:
         "../../scripts/estimate_dynamics.py"
 
@@ -124,7 +108,7 @@ rule label_clones:
         settings=settings("label_clones"),
         code=code("label_clones"),
         seed=config["seed"],
-        blood=blood_samples,
+        blood=lambda wildcards: COHORT.blood_samples_of(wildcards.patient),
     script:
         "../../scripts/label_clones.py"
 
@@ -154,7 +138,8 @@ rule assess_resistance:
         code=code("assess_resistance"),
         seed=config["seed"],
         days=lambda wildcards: {
-            name: row["day"] for name, row in patient_samples(wildcards).items()
+            name: row["day"]
+            for name, row in COHORT.visits_of(wildcards.patient).items()
         },
     script:
         "../../scripts/assess_resistance.py"

@@ -57,8 +57,28 @@ class Cohort:
 
     def files_of(self, sample: str) -> list[str]:
         """The files that hold a sample's counts (a folder's date does not tell that a file in it changed)."""
-        row = self.samples.loc[sample]
-        return [str(file) for file in resolve(row["path"], row["format"] or "auto").files]
+        path, form = (str(self.samples.at[sample, column]) for column in ("path", "format"))
+        return [str(file) for file in resolve(path, form or "auto").files]
+
+    def visits_of(self, patient: str) -> dict[str, dict[str, Any]]:
+        """Sample -> timepoint, day, compartment and sort of each of the patient's samples, in day order."""
+        rows = self.samples.loc[self.samples_of(patient), ["timepoint", "day", "compartment", "sort"]]
+        return {
+            str(name): {str(k): int(v) if k == "day" else v for k, v in row.items()}
+            for name, row in rows.to_dict("index").items()
+        }
+
+    def blood_samples_of(self, patient: str) -> list[str]:
+        """The patient's samples that are not marrow, sorted."""
+        return sorted(s for s, visit in self.visits_of(patient).items() if visit["compartment"] == "PB")
+
+    def donors_for(self, patient: str) -> list[str]:
+        """Healthy donors other than the patient: a donor is judged against the others."""
+        return [donor for donor in self.healthy if donor != patient]
+
+    def donor_samples_for(self, patient: str) -> list[str]:
+        """Every sample of :meth:`donors_for`."""
+        return [s for donor in self.donors_for(patient) for s in self.samples_of(donor)]
 
 
 def samples_frame(rows: Sequence[Mapping[str, Any]], defaults: Mapping[str, str]) -> pd.DataFrame:
