@@ -33,10 +33,10 @@ $(STAMP): $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "marrowclone needs Python 3.11; $(PYTHON) is another version. Hint: make env PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	@echo "installing the locked environment ($(TORCH)) into $(VENV): two to five minutes"
-	$(BIN)/python -m pip install -q --require-hashes --no-deps -r $(TORCH_LOCK) 2>$(VENV)/torch.log \
-	  || $(BIN)/python -m pip install -q --require-hashes --no-deps --extra-index-url https://download.pytorch.org/whl/cpu -r $(TORCH_LOCK) \
+	$(BIN)/python -m pip install -qq --require-hashes --no-deps -r $(TORCH_LOCK) 2>$(VENV)/torch.log \
+	  || $(BIN)/python -m pip install -qq --require-hashes --no-deps --extra-index-url https://download.pytorch.org/whl/cpu -r $(TORCH_LOCK) \
 	  || { cat $(VENV)/torch.log >&2; exit 1; }
-	$(BIN)/python -m pip install -q --require-hashes --no-deps -r envs/locks/base.txt -r envs/locks/dev.txt
+	$(BIN)/python -m pip install -qq --require-hashes --no-deps -r envs/locks/base.txt -r envs/locks/dev.txt
 	$(BIN)/python -m pip check
 	@touch $@
 
