@@ -375,7 +375,7 @@ def _cure(root: Path) -> None:
     write(root / "cure" / "landmarks.tsv", "cure.landmarks", frame(TABLES["cure.landmarks"], rows))
     qol = []
     for day, shift in ((0, -25), (182, -10), (420, 5), (900, -5)):
-        for scale, base in (("QL2", 70), ("PF2", 80), ("EF", 78), ("SUMMARY", 82), ("FA", 35), ("PA", 30), ("DS", 25)):
+        for scale, base in (("QL2", 70), ("PF2", 80), ("EF", 78), ("SUM", 82), ("FA", 35), ("PA", 30), ("DS", 25)):
             symptom = scale in {"FA", "PA", "DS"}
             score = base - shift if symptom else base + shift
             qol.append(
@@ -542,7 +542,7 @@ def stress_patient():
                 "CO",
                 "DI",
                 "FI",
-                "SUMMARY",
+                "SUM",
             ]
         ],
     )

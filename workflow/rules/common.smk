@@ -2,6 +2,7 @@
 # Gives: COHORT, config with every default filled in, and the helpers that rules use.
 # Everything that a user can get wrong is answered here, before any job starts.
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -43,8 +44,8 @@ ENVIRONMENT = str(
 
 
 wildcard_constraints:
-    sample="|".join(COHORT.samples.index) or "(?!)",
-    patient="|".join(COHORT.patients) or "(?!)",
+    sample="|".join(map(re.escape, COHORT.samples.index)) or "(?!)",
+    patient="|".join(map(re.escape, COHORT.patients)) or "(?!)",
 
 
 def settings(rule):

@@ -90,6 +90,7 @@ rule report_cohort:
         **paths.PER_COHORT,
         **CLINICAL_TABLES,
         truth="results/report/truth.tsv",
+        integration="results/embedding/integration.json",
         templates=template_files(),
     output:
         page=report(

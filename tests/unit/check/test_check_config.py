@@ -55,6 +55,22 @@ def test_later_file_wins_the_place(tmp_path, monkeypatch):
         configuration.load({"device": "gpu"}, files=["a.yaml", "b.yaml"])
 
 
+def test_a_value_of_the_command_line_is_not_blamed_on_a_file(tmp_path, monkeypatch):
+    """Its line holds another value: nobody would find the mistake there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text(
+        "seed: 1\ncells:\n  qc_cells:\n    min_umi_non_ig: 500\n    min_genes_non_ig: -1\n"
+    )
+    given = {"seed": "abc", "cells": {"qc_cells": {"min_umi_non_ig": -3, "min_genes_non_ig": -1}}}
+    with pytest.raises(InputProblems) as caught:
+        configuration.load(given, files=["a.yaml"])
+    assert sorted((p.file, p.line) for p in caught.value.problems) == [
+        ("a.yaml", 5),
+        ("config", None),
+        ("config", None),
+    ]
+
+
 @pytest.mark.parametrize("text", ["seed: [1\n", "\tseed: 1\n", "- 1\n- 2\n"])
 def test_broken_yaml_is_a_problem_not_a_traceback(tmp_path, text):
     (tmp_path / "c.yaml").write_text(text)
@@ -155,3 +171,52 @@ def test_vocabularies_are_those_of_the_library():
     assert tuple(columns["timepoint"]["vocabulary"]) == TIMEPOINTS
     assert columns["timepoint"]["pattern"] == f"^({'|'.join(TIMEPOINTS)})(_[1-9][0-9]*)?$"
     assert tuple(columns["format"]["enum"]) == FORMATS
+
+
+def test_truth_must_hold_the_tables(cohort, problems):
+    """Snakemake's own complaint (a missing input) would not name the key."""
+    (cohort / "truth").mkdir()
+    (cohort / "truth/cells.tsv.gz").touch()
+    (cohort / "truth/arms.tsv").touch()
+    (cohort / "config.yaml").write_text("samples: samples.tsv\ntruth: truth\n")
+    assert problems() == [
+        "config.yaml line 2: key truth: the folder 'truth' has no fractions.tsv. Hint: name a folder that the "
+        "simulator wrote, or null for a real cohort"
+    ]
+
+
+def test_value_sets_must_be_there(cohort, problems):
+    (cohort / "config.yaml").write_text("samples: samples.tsv\ncure: {score_qol: {value_sets: {DE: eq.tsv}}}\n")
+    assert problems() == [
+        "config.yaml line 2: key cure.score_qol.value_sets.DE: found 'eq.tsv', no such file. Hint: paths are "
+        f"relative to the working directory ({cohort})"
+    ]
+
+
+def test_braces_in_paths(cohort, problems):
+    """Snakemake would take ``{old}`` for a wildcard and complain of its own rules."""
+    (cohort / "data/P1_mrd.h5").rename(cohort / "data/P1{old}.h5")
+    (cohort / "mrd.tsv").rename(cohort / "mrd{2}.tsv")
+    sheet = cohort / "samples.tsv"
+    sheet.write_text(sheet.read_text().replace("data/P1_mrd.h5", "data/P1{old}.h5"))
+    (cohort / "config.yaml").write_text("samples: samples.tsv\nclinical: {mrd: 'mrd{2}.tsv'}\n")
+    hint = "Hint: Snakemake takes them for wildcards; rename the file or make a symbolic link to it"
+    assert problems() == [
+        f"config.yaml line 2: key clinical.mrd: found 'mrd{{2}}.tsv', expected a path without {{ and }}. {hint}",
+        f"samples.tsv line 3, column path: found 'data/P1{{old}}.h5', expected a path without {{ and }}. {hint}",
+    ]
+
+
+def test_a_symbolic_link_to_itself_is_a_missing_file(cohort, problems):
+    (cohort / "samples.tsv").unlink()
+    (cohort / "samples.tsv").symlink_to("samples.tsv")
+    assert problems() == [
+        "samples.tsv: no such file (key samples of the configuration). Hint: this is a symbolic link to 'samples.tsv', "
+        "which is not there"
+    ]
+
+
+def test_questionnaire_items_keep_their_instrument_s_name():
+    """Item 30 shares its digits with QLQ-C30: only the item's number may be replaced."""
+    text = (document.ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    assert "QLQ-Cby" not in text and "QLQ-C30 item by number" in text

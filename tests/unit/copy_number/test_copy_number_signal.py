@@ -83,3 +83,14 @@ def test_depth_groups_depend_on_the_cell_alone():
     few, keys = sg.depth_groups(["S", "S"], np.array([1000.0, 4000.0]))
     more, more_keys = sg.depth_groups(["S", "S", "T"], np.array([1000.0, 4000.0, 90.0]))
     assert [keys[i] for i in few] == [more_keys[i] for i in more[:2]]
+
+
+def test_arms_with_hardly_any_genes_are_not_read():
+    """21p has a handful of genes that plasma cells hardly express: one UMI there read as +237 log2."""
+    arm_of = np.array(["1p"] * 40 + ["21p"] * 3 + ["2q"] * 30, dtype=object)
+    assert sg._readable_arms(arm_of) == ["1p", "2q"]
+
+
+def test_where_no_arm_has_many_genes_all_are_read():
+    """A panel of few genes: noisy levels are better than none."""
+    assert sg._readable_arms(np.array(["1p", "2q", "2q"], dtype=object)) == ["1p", "2q"]

@@ -13,6 +13,10 @@ from marrowclone.cure.qol import score_qol
 from marrowclone.keys import TABLES
 
 SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "cure.schema.yaml"
+#: Columns of labels.tsv that the landmarks read; a row may end after the contract's five.
+LABELS = [*TABLES["evolution.labels"], "p_expanding", "treatment_change"]
+#: Two clones seen on day 180 that do not expand, over an interval of unchanged treatment.
+STEADY = [("c1", 180, "contracting", 0.9, "", 0.01, False), ("c2", 180, "undecided", 0.4, "", 0.2, False)]
 DTYPES = {"text": "object", "list": "object", "day": "Int64", "number": "float64", "boolean": "boolean"}
 
 
@@ -99,7 +103,7 @@ def evolution(days=(), *, clones=("c1", "c2"), counts=None, burden=None, labels=
     return {
         "fractions": pd.DataFrame(rows, columns=list(TABLES["evolution.fractions"])),
         "draws": pd.concat(long, ignore_index=True) if long else pd.DataFrame(columns=draws),
-        "labels": pd.DataFrame(list(labels), columns=list(TABLES["evolution.labels"])),
+        "labels": pd.DataFrame([[*r, *[np.nan] * (7 - len(r))] for r in labels], columns=LABELS),
         "resistance": pd.DataFrame(list(resistance), columns=[*TABLES["evolution.resistance"], "strength"]),
     }
 

@@ -11,7 +11,19 @@ from marrowclone.cure.inputs import read_patients
 from marrowclone.cure.landmarks import EXTRA, landmark_days, score_landmark, score_landmarks
 from marrowclone.cure.qol import score_qol
 from marrowclone.keys import RESEARCH_USE_ONLY, TABLES
-from unit.cure.cure_cases import clinical, defaults, evolution, form, imaging, mrd, negative, patient, response, therapy
+from unit.cure.cure_cases import (
+    STEADY,
+    clinical,
+    defaults,
+    evolution,
+    form,
+    imaging,
+    mrd,
+    negative,
+    patient,
+    response,
+    therapy,
+)
 
 SETTINGS = defaults("score_landmarks", n_draws=1000)
 YEAR = 365
@@ -332,6 +344,10 @@ def test_quality_suffix_and_window():
     fallen = [form(300), form(565, q1=2, q2=3, q3=2, q8=2, q11=2, q17=2, q16=2, q6=3, q20=3)]
     row = score(*sustained(1, pro=fallen))
     assert row["tier_suffix"].startswith("Q-")
+    # a key scale is missing, and with it the summary: neither "no problem" nor "some" is known
+    assert score(*sustained(1, pro=[form(565, q9=np.nan, q19=np.nan)]))["tier_suffix"].startswith("Q?")
+    # ... unless another key scale is a problem: then it is not Q+ whatever the missing one would say
+    assert score(*sustained(1, pro=[form(565, q9=np.nan, q19=np.nan, q21=3, q22=3)]))["tier_suffix"].startswith("Q0")
     old = score(*sustained(1, pro=[form(530)]))  # 35 days before
     assert old["tier_suffix"].startswith("Q?") and np.isnan(old["Q"]) and "35 days old" in old["reason"]
     assert score(*sustained(1, pro=[form(565, proxy=True)]))["reason"].count("by proxy") == 1
@@ -347,12 +363,47 @@ def test_clone_suffix_and_shared_draws_with_the_assay():
     assert row["tier_suffix"] == "Q?-C-" and "c2 expanding" in row["reason"] and row["c_bounded"] == "false"
     assert row["cor_dc"] > 0.3  # the clones' burden is the same assay's: deep disease is bad for both
     calm = patient(
-        [("diagnosis", 0), ("mrd", 180)], evolution_tables=clones(labels=expanding[1:]),
+        [("diagnosis", 0), ("mrd", 180)], evolution_tables=clones(labels=STEADY),
         mrd=[mrd(180, "positive", value=1.3e-4)], response=[response(170, "VGPR")], therapy=[therapy(5)],
     )  # fmt: skip
     assert score(calm, 180)["tier_suffix"] == "Q?-C+"
     assert score(calm, 180)["C"] > row["C"]
     assert abs(score(calm, 180)["cor_dc"]) < 0.15  # another source: independent draws
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        # growth was not assessed: that is no evidence of calm (not assessable is an answer)
+        ((), "growth of c1, c2 not assessable"),
+        ([(*r[:5], np.nan, r[6]) for r in STEADY], "growth of c1, c2 not assessable"),
+        ([STEADY[0]], "growth of c2 not assessable"),
+        # too little for the label, too much for its absence
+        ([STEADY[0], (*STEADY[1][:5], 0.7, False)], "c2 expanding with probability 0.70"),
+        # kill and regrowth may average to nothing (science 4.4)
+        ([(*r[:6], True) for r in STEADY], "spans a change of treatment"),
+        ([(*r[:6], pd.NA) for r in STEADY], "not known"),
+    ],
+)
+def test_clones_are_called_calm_only_where_growth_was_assessed(labels, words):
+    case = patient([("mrd", 180)], evolution_tables=clones(labels=labels), response=[response(170, "VGPR")])
+    row = score(case, 180)
+    assert row["tier_suffix"] == "Q?-C?" and words in row["reason"]
+
+
+def test_clones_of_a_first_sampling_day_are_not_called_calm():
+    first = evolution((0,), counts={0: {"c1": 200, "c2": 80}}, burden={0: {"c1": 0.2, "c2": 0.08}})
+    assert score(patient([("diagnosis", 0)], evolution_tables=first), 0)["tier_suffix"] == "Q?-C?"
+
+
+def test_a_clone_of_too_few_cells_does_not_threaten():
+    # two cells: the label says "not assessable" (science 4.5), whatever probability stands beside it
+    few = [STEADY[0], ("c2", 180, "not assessable", np.nan, "2 of 42 cells", 0.95, False)]
+    counts = {0: {"c1": 200, "c2": 80}, 180: {"c1": 40, "c2": 2}}
+    burden = {0: {"c1": 0.2, "c2": 0.08}, 180: {"c1": 1e-4, "c2": 3e-5}}
+    tables = evolution((0, 180), counts=counts, burden=burden, labels=few)
+    row = score(patient([("mrd", 180)], evolution_tables=tables, response=[response(170, "VGPR")]), 180)
+    assert row["tier_suffix"].endswith("C+")
 
 
 def test_unseen_clones_are_bounded_by_the_assay_and_the_suffix_says_unknown():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 from captures_by_hand import defaults, simulate
 
 from marrowclone.cells.qc import metrics
+from marrowclone.embedding.features import shared_genes
 from marrowclone.embedding.labels import read_all_labels, read_labels, standard_name
 from marrowclone.embedding.panel import label_clusters, softmax
 from marrowclone.embedding.pca import latent_pca
@@ -34,13 +36,17 @@ def latent_of(counts, n=6):
     return pd.DataFrame(z, index=counts.obs_names, columns=[f"z{i + 1}" for i in range(n)])
 
 
-def typed(counts, *, labels=NO_LABELS, latent=None, tumour=("plasma",), panel=PANEL, **settings):
+def typed(counts, *, labels=NO_LABELS, latent=None, tumour=("plasma",), panel=PANEL, measured=None, **settings):
+    if measured is None:
+        everywhere = counts.var["measured"].to_numpy(dtype=bool)
+        measured = pd.DataFrame([everywhere] * len(SAMPLES), index=SAMPLES.index, columns=counts.var_names)
     cells, clusters = type_cells(
         counts,
         kept_of(counts),
         latent_of(counts) if latent is None else latent,
         panel=panel,
         samples=SAMPLES,
+        measured=measured,
         labels=labels,
         tumour_types=tumour,
         settings=SETTINGS | settings,
@@ -63,6 +69,35 @@ def test_types_of_a_mixed_marrow(marrow):
     assert set(TABLES["embedding.cells"]) <= {"cell", *cells.columns}
     assert set(CLUSTER_COLUMNS) <= set(clusters.columns)
     assert (cells["patient"] == "P").all() and (cells["day"] == 0).all()
+
+
+def test_a_targeted_panel_in_one_capture_blinds_no_other(monkeypatch):
+    """One capture of 30 genes: the others' cells are typed from what their own files measured."""
+    counts, truth = simulate({"plasma": 60, "cd4_t": 60, "monocyte": 60})
+    narrow, _ = simulate({"plasma": 20, "monocyte": 20}, seed=5)
+    few = narrow.var_names[np.argsort(-np.asarray(narrow.X.sum(axis=0)).ravel())[:30]]
+    lost = ~narrow.var_names.isin(few)
+    x = narrow.X.tolil()
+    x[:, lost] = 0
+    narrow.X = x.tocsr()
+    narrow.obs["sample"] = "N"
+    narrow.obs_names = narrow.obs_names.str.replace("S:", "N:")
+    both = ad.concat([counts, narrow], merge="same")
+    both.var = counts.var
+    monkeypatch.setitem(globals(), "SAMPLES", pd.concat([SAMPLES, SAMPLES.rename(index={"S": "N"})]))
+    measured = pd.DataFrame(True, index=["S", "N"], columns=both.var_names)
+    measured.loc["N", lost] = False
+    cells, _ = typed(both, measured=measured)
+    assert (cells["cell_type"].reindex(truth.index) == truth).mean() > 0.95
+
+
+def test_a_targeted_panel_takes_no_gene_from_the_latent_space():
+    """A file that lacks some genes takes these; one that has hardly any has no say."""
+    measured = np.ones((4, 100), dtype=bool)
+    measured[0, 90:] = False
+    measured[3, 5:] = False
+    assert shared_genes(measured).sum() == 90
+    assert shared_genes(measured[3:]).sum() == 5
 
 
 def test_a_sorted_sample_is_plasma_throughout():

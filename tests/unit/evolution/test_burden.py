@@ -3,10 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from marrowclone.evolution.assemble import patient_fractions, sum_donors
 from marrowclone.evolution.burden import choose, match_days, mrd_readings
-from marrowclone.evolution.capture import Capture, capture_reading, clonal_share, error_rates, limit_of_blank
+from marrowclone.evolution.capture import (
+    Capture,
+    capture_reading,
+    clonal_share,
+    count_cells,
+    error_rates,
+    limit_of_blank,
+)
 
 SAMPLES = {
     "dx": {"timepoint": "diagnosis", "day": 0, "compartment": "BM", "sort": "none"},
@@ -55,6 +63,12 @@ def test_negative_is_an_upper_bound_at_its_limit(read):
 def test_shallow_negative_bounds_no_deeper_than_its_cells(read):
     # a stated limit cannot be deeper than the cells that were looked at
     (reading,) = read(row("NGF", "negative", cells_analysed=10_000, events=0, lod=1e-6))
+    assert reading.limit == pytest.approx(3e-4, rel=0.01)
+
+
+def test_shallow_negative_without_an_event_count(read):
+    # the same where the number of events was left empty: the cells still bound what could be seen
+    (reading,) = read(row("NGS", "negative", cells_analysed=10_000, lod=1e-6))
     assert reading.limit == pytest.approx(3e-4, rel=0.01)
 
 
@@ -239,3 +253,61 @@ def test_donors_are_summed_over_their_samples(cohort):
     tables = cohort({"h1": (100, 10, {"": 2}), "h2": (50, 5, {})})
     (donor,) = sum_donors(tables["kept"], [tables["malignant"]])
     assert (donor.n_cells, donor.n_tumour_type, donor.n_malignant) == (150, 17, 2)
+
+
+# --- tumour-type cells that could not be called ------------------------------------------
+
+
+@pytest.fixture
+def reading(defaults):
+    settings = defaults["estimate_fractions"]
+    rates = error_rates([], settings=settings, seed=1)
+    return lambda *counts: capture_reading(Capture("a", *counts), rates, day=0, settings=settings, seed=1)
+
+
+def test_unassigned_cells_widen_the_bound_of_no_malignant_cell(reading):
+    # 0 of 10,000 cells, but 500 plasma cells of which nobody knows: the tumour may be all of them
+    known, open_ = reading(10_000, 600, 0, 0), reading(10_000, 600, 0, 500)
+    assert known.censored and known.bounds()[2] < 2e-3
+    assert open_.censored and open_.bounds()[2] > 500 / 10_000
+    # the bound itself is the exact one-sided one of 500 of 10,000
+    assert open_.limit == pytest.approx(stats.beta.ppf(0.95, 501, 9500)) and "500 of these unassigned" in open_.note
+
+
+def test_unassigned_cells_widen_a_counted_burden_both_ways(reading):
+    known, open_ = reading(10_000, 1000, 500, 0), reading(10_000, 1000, 500, 400)
+    assert np.quantile(open_.draws, 0.975) > 1.2 * np.quantile(known.draws, 0.975)
+    share = clonal_share(Capture("a", 10_000, 1000, 300, 400), _rates(), rng=np.random.default_rng(1))
+    # 300 of 600 called, 400 open: between 300 and 700 of 1,000 (sensitivity 0.9 raises the 300)
+    assert 0.30 < np.quantile(share, 0.025) < 0.38 and 0.68 < np.quantile(share, 0.975) < 0.80
+
+
+def _rates():
+    settings = {"draws": 4000, "false_positive_rate": 0.002, "false_positive_weight": 500, "sensitivity": 0.9,
+                "sensitivity_weight": 50}  # fmt: skip
+    return error_rates([], settings=settings, seed=1)
+
+
+def test_nothing_called_is_no_burden_and_nothing_inherits_one(cohort, clinical, defaults):
+    """All plasma cells unassigned: that is not "0 of n", and no later step gets a number."""
+    tables = cohort({"dx": (2000, 50, {"c1": 300}), "next": (2000, 300, {})})
+    tables["malignant"].loc[tables["malignant"]["sample"] == "next", "call"] = "unassigned"
+    response = [{"patient": "P", "day": 365, "bm_pc_percent": 15.0, "bm_pc_method": "aspirate"}]
+    out = patient_fractions(
+        patient="P", samples={"dx": SAMPLES["dx"], "next": {**SAMPLES["dx"], "day": 365, "timepoint": "mrd"}}, **tables,
+        healthy=(), mrd=clinical("mrd"), response=clinical("response", response),
+        settings=defaults["estimate_fractions"], seed=1,
+    )  # fmt: skip
+    late = out.burden[out.burden["day"] == 365].set_index("source")
+    cells = late.loc["scRNA unsorted"]
+    assert not cells["used"] and np.isnan(cells["burden_upper"]) and "could be called" in cells["note"]
+    # the aspirate is not multiplied by a share that nobody knows
+    assert late.loc["aspirate", "used"] and "clonal share unknown" in late.loc["aspirate", "note"]
+
+
+def test_a_cell_without_a_call_was_not_examined(cohort):
+    tables = cohort({"dx": (100, 10, {"c1": 5})})
+    kept = tables["kept"].assign(is_tumour_type=[True] * 40 + [False] * 60)
+    counted = count_cells(kept, tables["malignant"], ["dx"])["dx"]
+    # 40 of a tumour type, 15 of them called: the others are open, not normal
+    assert (counted.n_tumour_type, counted.n_malignant, counted.n_unassigned) == (40, 5, 25)

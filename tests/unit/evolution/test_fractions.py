@@ -133,3 +133,40 @@ def test_another_sample_changes_nothing():
 def test_natural_order():
     assert sorted(["c10", "c2", "c1"], key=natural) == ["c1", "c2", "c10"]
     assert clone_order(cells({"c2": 5, "c10": 5, "c1": 9}), ["s"]) == ["c1", "c2", "c10"]
+
+
+def test_cells_that_may_be_normal_count_for_that_share_only():
+    """Three cells of a clone, each malignant with 0.9 only, beside 95 sure ones of another (science 4.5)."""
+    few = pd.concat([cells({"c1": 95}).assign(p_malignant=1.0), cells({"c2": 3}).assign(p_malignant=0.9)])
+    out = estimate_fractions(few, samples=["s"], settings=SETTINGS, seed=1)[1]["s"]
+    sure = estimate_fractions(few.assign(p_malignant=1.0), samples=["s"], settings=SETTINGS, seed=1)[1]["s"]
+    assert out.expected[1] == pytest.approx(2.7, abs=0.05) and out.expected[0] == 95
+    assert out.counts.tolist() == [95, 3]
+    # now and then only one or two of the three are there
+    assert fraction_bounds(out, 1)[1] < 0.85 * fraction_bounds(sure, 1)[1]
+    np.testing.assert_allclose(out.draws.sum(axis=1), 1)
+
+
+def test_doubt_of_clone_and_of_malignancy_go_together():
+    both = cells({"c1": 60, "c2": 40}, posterior=0.8).assign(p_malignant=0.5)
+    out = estimate_fractions(both, samples=["s"], settings=SETTINGS, seed=1)[1]["s"]
+    assert out.expected.sum() == pytest.approx(50, rel=0.02)  # half of the cells are malignant
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_samples_keep_the_laws_of_fractions(seed):
+    rng = np.random.default_rng(seed)
+    sizes = {f"c{k + 1}": int(n) for k, n in enumerate(rng.integers(0, 60, size=rng.integers(1, 6)))}
+    frame = cells(sizes)
+    frame = frame.assign(posterior=rng.uniform(0.5, 1, len(frame)), p_malignant=rng.uniform(0.9, 1, len(frame)))
+    clones, out = estimate_fractions(frame, samples=["s"], settings=SETTINGS | {"draws": 500}, seed=seed)
+    np.testing.assert_allclose(out["s"].draws.sum(axis=1), 1)
+    for k in range(len(clones)):
+        fraction, lower, upper, _ = fraction_bounds(out["s"], k)
+        assert 0 <= lower <= fraction <= upper <= 1
+    # four times the cells: narrower
+    wide = np.ptp(np.quantile(out["s"].draws[:, 0], [0.025, 0.975]))
+    more = pd.concat([frame.assign(cell=frame["cell"] + f"x{i}") for i in range(4)])
+    narrow = np.ptp(np.quantile(estimate_fractions(more, samples=["s"], settings=SETTINGS, seed=seed)[1]["s"].draws[:, 0],
+                                [0.025, 0.975]))  # fmt: skip
+    assert narrow < wide or len(clones) == 1

@@ -1,5 +1,7 @@
 """Labels of 4.5 and trajectory classes of 3.2, on drawn visits with known rates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +85,13 @@ def test_lost_is_a_bound_and_never_extinct(label):
     )
 
 
+def test_the_bound_of_a_lost_clone_is_that_of_the_fractions_table(label):
+    # shown is the exact bound, which is about 1.6 times that of the Jeffreys draws (5.4)
+    first, last = visit(0, {"c1": (0.1, 400), "c2": (0.1, 400)}), visit(365, {"c1": (1e-3, 300), "c2": (1e-9, 0)})
+    frame = label([first, replace(last, burden_upper={"c1": 1.3e-3, "c2": 9.9e-6})])
+    assert "burden at most 9.9e-06 (95%)" in frame.loc[frame["label"] == L.LOST, "evidence"].iloc[0]
+
+
 def test_loss_in_few_cells_is_hardly_probable(label):
     # 0 of 4 malignant cells, same total burden: the clone may well be there still
     frame = label([visit(0, {"c1": (0.1, 300), "c2": (0.1, 300)}), visit(365, {"c1": (0.2, 4), "c2": (0, 0)})])
@@ -132,6 +141,15 @@ def test_persistence_needs_deep_response_and_low_burden(label):
     assert L.PERSISTENT not in at(label(high, VGPR), "c2", 1095)
 
 
+def test_first_low_sighting_is_not_persistence(label):
+    # large at diagnosis, low in remission: low for the first time, so nothing has persisted at a low level yet (4.5)
+    first = [visit(0, {"c1": (0.2, 300), "c2": (0.2, 300)}), visit(365, {"c1": (1e-4, 30), "c2": (1e-4, 30)})]
+    response = [{"patient": "P", "day": 180, "response": "VGPR"}]
+    assert L.PERSISTENT not in at(label(first, response), "c2", 365)
+    later = [*first, visit(730, {"c1": (1e-4, 30), "c2": (1e-4, 30)})]
+    assert L.PERSISTENT in at(label(later, response), "c2", 730)
+
+
 def test_persistence_needs_cells_beyond_misassignment(label):
     counts = {(c, v.day): float(x) for v in PERSISTENT for c, x in v.counts.items()}
     counts[("c2", 1095)] = 0.7
@@ -142,6 +160,24 @@ def test_no_dormancy_across_a_treatment_change(label):
     frame = label(PERSISTENT, VGPR, context=("mixed", True))
     assert L.DORMANT not in at(frame, "c2", 1095) and L.PERSISTENT in at(frame, "c2", 1095)
     assert frame.loc[frame["day"] == 1095, "evidence"].str.contains("treatment change").all()
+
+
+@pytest.mark.parametrize(
+    ("context", "change"), [(("off therapy", False), False), (("mixed", True), True), (("unknown", False), None)]
+)
+def test_each_row_says_whether_treatment_changed(label, context, change):
+    # whoever reads "not expanding" must know whether growth is an average over a change (4.4)
+    values = label(PERSISTENT, VGPR, context=context).query("day == 1095")["treatment_change"]
+    assert values.isna().all() if change is None else (values == change).all()
+
+
+def test_no_dormancy_from_a_burden_that_is_a_bound(label):
+    # below the limit at the start: growth may have been anything above
+    first, *others, last = PERSISTENT
+    series = [first, *[replace(v, burden_bound=True) for v in others], last]
+    frame = label(series, VGPR)
+    assert L.DORMANT not in at(frame, "c2", 1095)
+    assert L.DORMANT in at(label(PERSISTENT, VGPR), "c2", 1095)  # without the bound it would be
 
 
 def test_fast_clone_is_never_dormant(label):

@@ -188,3 +188,30 @@ def test_the_embedding_is_a_picture_inside_the_figure(patients: dict[str, gather
     section = embedding_section(patients["P1"].cells, dpi=80)
     assert len(section.pictures) == 2
     assert all("data:image/png;base64" in p.svg and "UMAP 1 (no unit)" in p.svg for p in section.pictures)
+
+
+def test_five_copies_and_more_are_not_told_apart() -> None:
+    """The figure once said 5+ where the table beside it said 5."""
+    assert [copy_number.copies(n) for n in (0, 2, 5, 7)] == ["0", "2", "5+", "5+"]
+
+
+def test_a_share_of_an_earlier_day_says_so() -> None:
+    """The number at the right is not where the patient stands when later samples hold no malignant cell."""
+    samples = pd.DataFrame({"sample": ["a", "b"], "timepoint": ["diagnosis", "mrd"], "day": [0, 400]})
+    table = pd.DataFrame({
+        "clone": ["c1", "c1"], "sample": ["a", "b"], "timepoint": ["diagnosis", "mrd"], "day": [0, 400],
+        "n_malignant": [50, 0], "n_clone": [50, 0], "fraction": [1.0, None], "lower": [0.94, None],
+        "upper": [1.0, None],
+    })  # fmt: skip
+    said = [t.get_text() for axes in clones.fractions(table, samples).axes for t in axes.texts]
+    assert "100%\non day 0" in said
+
+
+def test_the_genome_s_axis_names_the_last_chromosome_that_is_drawn() -> None:
+    """Sex chromosomes are not called: an axis "1 to X" would promise them."""
+    profiles = pd.DataFrame({
+        "clone": ["c1", "c1"], "chromosome": ["chr1", "chr22"], "start": [1, 1], "end": [2_000, 1_000],
+        "state": [2, 2], "posterior": [1.0, 1.0], "log2_ratio": [0.0, 0.1],
+    })  # fmt: skip
+    labels = [axes.get_xlabel() for axes in copy_number.ratio_profiles(profiles).axes]
+    assert "position in the genome (chromosomes 1 to 22, hg38)" in labels

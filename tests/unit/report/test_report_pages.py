@@ -12,10 +12,12 @@ import pytest
 import results_factory as factory
 from marrowclone.keys import RESEARCH_USE_ONLY, TABLES
 from marrowclone.report import gather
-from marrowclone.report.cohort_page import cohort_page, flags
+from marrowclone.report.cohort_page import cohort_page, flags, truth_section
+from marrowclone.report.course import burden_section, dynamics_section
+from marrowclone.report.facts import run_facts
 from marrowclone.report.patient_page import patient_page
 from marrowclone.report.render import breakable
-from marrowclone.report.sentences import finding, glance, trend
+from marrowclone.report.sentences import finding, glance, reference_words, trend
 
 FACTS = {"versions": {"marrowclone": "0.1.0"}, "seed": 7, "settings": {"a": {"b": 1}}, "code": {"qc_cells": "ab"}}
 
@@ -201,6 +203,13 @@ def test_finding_without_tumour_is_a_bound_not_absence(results: factory.Results)
     assert text.startswith("No tumour found: 0 of") and "does not show its absence" in text
 
 
+def test_no_tumour_beside_unassigned_cells_bounds_only_what_was_called(results: factory.Results) -> None:
+    who = patient(results, "P1")
+    calls = who.malignant["call"].mask(who.malignant["call"] == "malignant", "unassigned")
+    text = finding(dataclasses.replace(who, malignant=who.malignant.assign(call=calls)), noun="plasma cell")
+    assert "among the cells that could be called" in text and "from above" not in text
+
+
 def test_unassigned_cells_bound_nothing(results: factory.Results) -> None:
     """A cell that could not be called may be malignant: "0 of n" is of cells that were called."""
     who = patient(results, "P1")
@@ -230,3 +239,99 @@ def test_other_tumour_types_are_named_so(results: factory.Results) -> None:
     """With other tumour types configured the page must not speak of plasma cells."""
     text = patient_page(patient(results, "P2"), tumour_types=["epithelial"], facts=FACTS)
     assert "No tumour-type cells found" in text
+
+
+def test_evidence_is_shown_folded(results: factory.Results, tmp_path: Path) -> None:
+    """Why this number of clones, and the class of the course: small tables on a click."""
+    who = dataclasses.replace(
+        patient(results, "P1"),
+        selection=pd.DataFrame({
+            "k": [1, 2], "bic": [120.0, 100.0], "smallest": [50, 20], "resolvable": [True, True],
+            "chosen": [False, True], "note": [None, "a group was merged"],
+        }),
+        summary=pd.DataFrame({
+            "clone": ["c1"], "n_cells": [30], "n_assigned": [29], "nearest": ["c2"], "events": ["1p:-0.65"],
+            "d_prime": [7.2], "misassignment": [0.00025], "note": [None],
+        }),
+        trajectory=pd.DataFrame({
+            "from_day": [0], "to_day": [180], "label": ["linear"], "probability": [1.0], "evidence": ["214 cells"],
+        }),
+    )  # fmt: skip
+    html = patient_page(who, tumour_types=["plasma"], facts=FACTS)
+    text = words_of(html)
+    for said in ("20.0", "a group was merged", "1p:−0.65", "0 to 180", "linear", "above 99.9%"):
+        assert said in text
+    assert "Why this number of clones" in text and text.count("Class of the course") == 1
+    assert "nan" not in text.split()
+
+
+def test_evidence_columns_are_those_that_chapters_write() -> None:
+    """The page reads by name: a renamed column would be an empty one."""
+    from marrowclone.clones.infer import SELECTION_COLUMNS, SUMMARY_COLUMNS
+    from marrowclone.evolution.trajectory import TRAJECTORY
+
+    written = {"selection": SELECTION_COLUMNS, "summary": SUMMARY_COLUMNS, "trajectory": TRAJECTORY}
+    for field, columns in gather.EVIDENCE.items():
+        assert set(columns) <= set(written[field]), field
+
+
+def test_a_reference_that_the_user_labelled_is_called_so(results: factory.Results) -> None:
+    """Rung R1 may be epithelium with the user's label: the page must not call it plasma cells."""
+    who = patient(results, "P1")
+    own = dataclasses.replace(who, reference=who.reference.assign(rung="R1", cell_types="plasma"))
+    assert reference_words(own)[0] == "normal plasma cells of the same patient"
+    other = dataclasses.replace(who, reference=who.reference.assign(rung="R1", cell_types="normal"))
+    assert reference_words(other) == (
+        "cells of the same patient that the user labelled as normal", "as good as the user's labels",
+    )  # fmt: skip
+
+
+def test_burden_without_a_figure_is_not_drawn() -> None:
+    """A sorted sample has a source row without a value: no empty axes, no caption of clones."""
+    burden = pd.DataFrame({c: [None] for c in TABLES["evolution.burden"]}).assign(
+        sample="s", timepoint="healthy", day=0, source="scRNA", used=False, note="sorted"
+    )
+    samples = gather.sheet([{"sample": "s", "patient": "p", "timepoint": "healthy", "day": 0}])
+    section = burden_section(gather.Patient(name="p", samples=samples, burden=burden))
+    assert section.pictures == [] and "not assessable" in section.blank
+    assert len(section.tables) == 1, "the reason stands in the table"
+
+
+def test_latest_labels_stand_open_and_the_rest_is_folded(results: factory.Results) -> None:
+    who = patient(results, "P1")
+    earlier = who.labels.assign(day=who.labels["day"] - 300)
+    section = dynamics_section(dataclasses.replace(who, labels=pd.concat([who.labels, earlier])))
+    shown = [t for t in section.tables if "abels" in t.caption]
+    assert [t.folded for t in shown] == [False, True]
+    assert 2 * len(shown[0].rows) == len(shown[1].rows)
+
+
+def test_a_positive_assay_is_not_printed_at_its_limit(results: factory.Results) -> None:
+    """ "MRD-positive (at 4.8e-6)" reads as a level of 4.8e-6; the limit has its own column."""
+    assert "MRD-positive (" not in words_of(page(patient(results, "P1")))
+
+
+def test_a_withheld_score_explains_its_intervals(results: factory.Results) -> None:
+    """Intervals stay when the point is withheld; bare, they look like a score's."""
+    who = patient(results, "P1")
+    held = dataclasses.replace(who, landmarks=who.landmarks.assign(css=None))
+    text = words_of(patient_page(held, tumour_types=["plasma"], facts=FACTS))
+    assert "let the missing components take any value" in text
+    assert "let the missing components take any value" not in words_of(page(who))
+
+
+def test_patients_of_the_truth_are_folded(results: factory.Results) -> None:
+    """A row per patient and quantity is too long to stand open."""
+    truth = pd.DataFrame(
+        [["all", "malignant F1", "", "", 1.0, 0.9, None, None, "share"],
+         ["P1", "malignant F1", "", "", 1.0, 0.9, None, None, "share"]],
+        columns=list(TABLES["report.truth"]),
+    )  # fmt: skip
+    section = truth_section(truth)
+    assert section is not None
+    assert [(t.folded, len(t.rows)) for t in section.tables] == [(False, 1), (True, 1)]
+
+
+def test_run_facts_name_the_device() -> None:
+    said = run_facts({"device_name": "cpu", "n_genes": 2000, "reason": "", "seed": 3})
+    assert said == {"device": "cpu", "genes in the embedding": "2,000"}, "empty ones are left out"

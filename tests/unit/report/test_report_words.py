@@ -71,3 +71,27 @@ def test_tiers_and_suffixes_in_plain_words() -> None:
 def test_timepoints_read_as_words() -> None:
     assert words.timepoint("post_induction_2") == "post-induction 2"
     assert words.timepoint("mrd") == "MRD visit", "a visit, not a result: results come from assays"
+
+
+def test_probabilities_from_draws_are_never_certain() -> None:
+    """Some thousand draws cannot show a probability of 0 or 1."""
+    assert words.probability(1.0) == "above 99.9%" and words.probability(0.0) == "below 0.1%"
+    assert words.probability(0.98) == "98%" and words.probability(None) == "–"
+
+
+def test_remarks_print_numbers_as_the_page_does() -> None:
+    """A page must not say ``day 1000`` beside ``day 1,000``, nor ``1e-06``; names stay."""
+    assert words.told("day 1000; 28644 of 4.2e+06; at most 1e-06") == "day 1,000; 28,644 of 4.2 × 10⁶; at most 1 × 10⁻⁶"
+    assert words.told("CD138 of P2_2000, 0.0022") == "CD138 of P2_2000, 0.0022"
+
+
+def test_every_scale_that_is_scored_has_a_name() -> None:
+    """The summary score was once printed as its code, SUM."""
+    from marrowclone.cure import qlq
+
+    assert qlq.SUMMARY in words.SCALES
+    assert {scale.code for scale in (*qlq.C30_SCALES, *qlq.MY20_SCALES)} <= set(words.SCALES)
+
+
+def test_two_digits_are_kept_below_one_per_cent() -> None:
+    assert words.share(0.007) == "0.70%", "beside 0.68% a bare 0.7% reads as less exact"

@@ -16,8 +16,8 @@ from .errors import InputProblems, Problem, did_you_mean, one_of, shown
 from .sheets import clip, parse_integer, parse_number
 
 KeyPath = tuple[str, ...]
-#: Where each key was set: path of keys -> (file, line).
-Places = dict[KeyPath, tuple[str, int]]
+#: Where each key was set: path of keys -> (file, line); no line for what ``--config`` set.
+Places = dict[KeyPath, tuple[str, int | None]]
 
 
 def _walk(node: yaml.Node | None, file: str, path: KeyPath, places: Places, problems: list[Problem]) -> None:
@@ -55,6 +55,24 @@ def find_places(files: Sequence[str]) -> tuple[Places, list[Problem]]:
                 problems.append(Problem(name, 1, None, "is not a set of keys", "expected lines such as 'seed: 1'"))
             _walk(node, name, (), places, problems)
     return places, problems
+
+
+def _overridden(config: Any, files: Sequence[str]) -> Places:
+    """The keys whose value no file gives, but ``--config``: a file's line is not to blame for them."""
+    merged: dict[KeyPath, Any] = {}
+    for file in files:
+        try:
+            merged |= _leaves(yaml.safe_load(Path(file).read_text(encoding="utf-8-sig")))
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+    return {path: ("config", None) for path, value in _leaves(config).items() if merged.get(path) != value}
+
+
+def _leaves(value: Any, path: KeyPath = ()) -> dict[KeyPath, Any]:
+    """Path of keys -> value, of all that is no section."""
+    if not isinstance(value, Mapping):
+        return {path: value} if path else {}
+    return {p: leaf for key, below in value.items() for p, leaf in _leaves(below, (*path, str(key))).items()}
 
 
 def _coerce(value: Any, schema: Mapping[str, Any]) -> Any:
@@ -139,6 +157,7 @@ def check(user_config: Any, *, files: Sequence[str] = ()) -> tuple[dict[str, Any
     if not isinstance(user_config, Mapping):
         message, hint = explain(user_config, "type", {"type": "object"}, "")
         return fill_defaults({}, schema), [*problems, Problem("config", None, None, message, hint)], places
+    places |= _overridden(user_config, files)
     config = _coerce(user_config, schema)
     problems += _problems(config, schema, places)
     return fill_defaults(config, schema), problems, places

@@ -81,5 +81,5 @@ def shown(path: str | Path) -> str:
     path = Path(path)
     try:
         return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError, RuntimeError):  # elsewhere; unreadable; a symbolic link to itself
         return str(path)

@@ -5,6 +5,7 @@ A script is ``with job(snakemake) as run: ...`` around one call into the library
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -18,7 +19,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from .errors import UserError
+from .errors import UserError, shown
 from .provenance import check_code
 
 
@@ -93,12 +94,33 @@ def job_seed(seed: int, rule: str, wildcards: Mapping[str, str]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
+#: What the machine refuses, and what helps.
+_REFUSED = {
+    errno.ENOSPC: "free some space, then start the same command again: it goes on where it stopped.",
+    errno.EDQUOT: "free some space, then start the same command again: it goes on where it stopped.",
+    errno.EROFS: "the working directory has to be writable; --directory names another one.",
+    errno.EACCES: "look at the owner and the rights of the file and of its folder.",
+    errno.EPERM: "look at the owner and the rights of the file and of its folder.",
+    errno.ENOMEM: "give the rule more memory (mem_mb in the profile).",
+}
+
+
+def machine_trouble(error: Exception) -> str:
+    """A full disk, missing rights or memory in words; empty for anything else, which is a defect."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory. Hint: {_REFUSED[errno.ENOMEM]}"
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        place = f"{shown(str(error.filename))}: " if error.filename else ""
+        return f"{place}{os.strerror(error.errno)}. Hint: {_REFUSED[error.errno]}"
+    return ""
+
+
 @contextmanager
 def job(snakemake: Any) -> Iterator[Run]:
     """Run the body as a job of the workflow; see the module's docstring.
 
-    A :class:`~marrowclone.errors.UserError` ends the job with its message alone; anything
-    else leaves its traceback in the log and one line on the terminal.
+    A :class:`~marrowclone.errors.UserError`, a full disk or missing rights end the job with a
+    message alone; anything else leaves its traceback in the log and one line on the terminal.
     """
     rule = snakemake.rule
     wildcards = dict(snakemake.wildcards.items())
@@ -127,9 +149,13 @@ def job(snakemake: Any) -> Iterator[Run]:
             yield run
             run.say(f"done in {time.monotonic() - started:.1f} s")
         except UserError as error:
-            print(f"marrowclone, rule {rule}: {error}", file=sys.stderr)
+            print(f"marrowclone, rule {rule}: {error} (log: {snakemake.log[0]})", file=sys.stderr)
             sys.exit(1)
         except Exception as error:
+            trouble = machine_trouble(error)
+            if trouble:
+                print(f"marrowclone, rule {rule}: {trouble} (log: {snakemake.log[0]})", file=sys.stderr)
+                sys.exit(1)
             traceback.print_exc(file=log)
             print(
                 f"marrowclone, rule {rule}: unexpected {type(error).__name__}: {error}. "

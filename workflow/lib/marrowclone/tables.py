@@ -11,7 +11,9 @@ import gzip
 import io
 import json
 import os
+import re
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,16 +24,22 @@ from .errors import UserError, shown
 
 #: Significant digits in result tables: below this, platforms and thread counts differ.
 FLOAT_FORMAT = "%.6g"
+#: What reading a file that was cut off raises.
+_DAMAGED = (
+    EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError,
+)  # fmt: skip
 
 
 def write_whole(path: str | Path, write: Callable[[Path], None]) -> None:
     """Call ``write(temporary_path)``, then rename to ``path``.
 
     The temporary file has the same suffixes (writers look at them) and lies in the same
-    folder (a rename across file systems is not atomic).
+    folder (a rename across file systems is not atomic). What a killed writer of the same
+    ``path`` left there is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_unfinished(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix="".join(path.suffixes), dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -43,6 +51,14 @@ def write_whole(path: str | Path, write: Callable[[Path], None]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Delete temporary files of writers of ``path`` that were killed; nobody else writes it at the same time."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}{re.escape(''.join(path.suffixes))}")
+    for left in path.parent.iterdir():
+        if name.fullmatch(left.name):
+            left.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -93,16 +109,34 @@ def read_result(path: str | Path, *, text: Sequence[str] = ()) -> pd.DataFrame:
     Columns that are names by contract (``sample``, ``patient``, ``clone``, ...) and those
     in ``text`` are strings, missing as ``""``; ``true``/``false`` become booleans; the rest
     is left to pandas.
+
+    Raises
+    ------
+    UserError
+        when the table is not there, or is cut off.
     """
     from .keys import TEXT_COLUMNS
 
     path = Path(path)
     if not path.exists():
         raise UserError(f"{shown(path)}: the table is not there.", hint="run the workflow to its end first.")
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
-        header = stream.readline().rstrip("\n").split("\t")
-    names = {c: str for c in header if c in TEXT_COLUMNS or c in text}
-    frame = pd.read_csv(path, sep="\t", dtype=names, keep_default_na=True, na_values=[""], low_memory=False)
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
+            header = stream.readline().rstrip("\n").split("\t")
+        names = {c: str for c in header if c in TEXT_COLUMNS or c in text}
+        frame = pd.read_csv(path, sep="\t", dtype=names, keep_default_na=True, na_values=[""], low_memory=False)
+    except (
+        EOFError,
+        zlib.error,
+        gzip.BadGzipFile,
+        UnicodeDecodeError,
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+    ):
+        raise UserError(
+            f"{shown(path)}: the table is damaged or cut off.",
+            hint="delete the file and start the workflow again; what made it will make it anew.",
+        ) from None
     for name in frame.columns:
         if name in names:
             frame[name] = frame[name].fillna("")

@@ -86,6 +86,9 @@ def type_scores(z: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     z of its guards; a type's score is that of its best state. Genes that ``z`` lacks are left
     out; a type with none of its positive genes scores -inf.
 
+    A gene that a cell's capture did not measure is NaN and left out for that cell; a type none of whose genes
+    it measured gets the lowest possible z there: nothing speaks for it.
+
     Returns
     -------
     DataFrame, cells x cell types (in the panel's order).
@@ -94,9 +97,9 @@ def type_scores(z: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     for (cell_type, _), rows in panel.groupby(["cell_type", "state"], sort=False):
         positive = [g for g in rows.loc[rows["direction"] == "+", "symbol"] if g in z.columns]
         guards = [g for g in rows.loc[rows["direction"] == "-", "symbol"] if g in z.columns]
-        score = z[positive].mean(axis=1).to_numpy() if positive else np.full(len(z), -np.inf)
+        score = z[positive].mean(axis=1).fillna(-MOST_Z).to_numpy() if positive else np.full(len(z), -np.inf)
         if guards:
-            score = score - GUARD_WEIGHT * z[guards].clip(lower=0).mean(axis=1).to_numpy()
+            score = score - GUARD_WEIGHT * z[guards].clip(lower=0).mean(axis=1).fillna(0.0).to_numpy()
         states.setdefault(str(cell_type), []).append(score)
     return pd.DataFrame({t: np.max(s, axis=0) for t, s in states.items()}, index=z.index)
 

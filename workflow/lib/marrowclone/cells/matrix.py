@@ -52,6 +52,21 @@ def _read_one(path: str | Path, wanted: pd.Index | None, columns: np.ndarray) ->
     return (sparse.vstack(parts, format="csr") if parts else empty), obs.iloc[rows]
 
 
+def measured_by_file(paths: Sequence[str | Path]) -> np.ndarray:
+    """Which reference genes each file measured.
+
+    Returns
+    -------
+    bool, files x rows of :func:`marrowclone.resources.gene_table`.
+    """
+    n = len(gene_table())
+    measured = np.ones((len(paths), n), dtype=bool)
+    for row, path in enumerate(paths):
+        with h5py.File(path, "r") as file:
+            measured[row] = np.asarray(read_elem(file["var/measured"]), dtype=bool)[:n]
+    return measured
+
+
 def measured_everywhere(paths: Sequence[str | Path]) -> np.ndarray:
     """Which reference genes every file measured.
 
@@ -61,11 +76,7 @@ def measured_everywhere(paths: Sequence[str | Path]) -> np.ndarray:
     -------
     bool array, one per row of :func:`marrowclone.resources.gene_table`; all true for no files.
     """
-    n = len(gene_table())
-    measured = np.ones(n, dtype=bool)
-    for path in paths:
-        with h5py.File(path, "r") as file:
-            measured &= np.asarray(read_elem(file["var/measured"]), dtype=bool)[:n]
+    measured: np.ndarray = np.all(measured_by_file(paths), axis=0)
     return measured
 
 

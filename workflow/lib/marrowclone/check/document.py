@@ -100,7 +100,11 @@ def _sheet(name: str) -> Iterator[str]:
             if same and rule["description"].split()[0] == following[1]["description"].split()[0]:
                 continue
         label = f"`{column}`" if number == shown else f"`{items[shown][0]}` ... `{column}`"
-        meaning = rule["description"] if number == shown else rule["description"].replace(column[1:], "by number")
+        meaning = (
+            rule["description"]
+            if number == shown
+            else rule["description"].replace(f"item {column[1:]}", "item by number")
+        )
         shown = number + 1
         if column in required:
             empty = "may be empty (required column)" if rule.get("may_be_empty") else "**required**"

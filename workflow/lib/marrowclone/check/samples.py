@@ -18,6 +18,9 @@ RESERVED = frozenset(("all", "index", "none", "na"))
 BASELINE = ("mgus", "smm", "diagnosis")
 #: Samples of one timepoint lie at most this many days apart (marrow and blood of one visit) [J].
 SAME_VISIT_DAYS = 60
+#: Snakemake takes them for wildcards wherever a path stands.
+BRACES = "{}"
+BRACES_HINT = "Snakemake takes them for wildcards; rename the file or make a symbolic link to it"
 
 
 def check_path(sheet: Sheet, line: int | None, column: str, text: str, kind: str) -> bool:
@@ -25,6 +28,9 @@ def check_path(sheet: Sheet, line: int | None, column: str, text: str, kind: str
 
     ``kind`` is ``file``, ``folder`` or ``any``. Paths are relative to the working directory.
     """
+    if set(text) & set(BRACES):
+        sheet.report(line, column, f"found {clip(text, 120)!r}, expected a path without {{ and }}", BRACES_HINT)
+        return False
     path = Path(text)
     try:
         exists = path.exists()
@@ -50,6 +56,8 @@ def path_hint(text: str, folder: Path) -> str:
     """Where a missing path may be: relative to the sheet's folder, or a near name beside it."""
     path = Path(text)
     try:
+        if path.is_symlink():
+            return f"this is a symbolic link to {str(path.readlink())!r}, which is not there"
         if text.startswith("~"):
             return "write the path out; ~ is not expanded"
         if "\\" in text:

@@ -11,12 +11,13 @@ from .. import config as configuration
 from ..cohort import Cohort, samples_frame
 from ..errors import InputProblems, Problem
 from ..keys import HEALTHY
+from ..report.truth_inputs import truth_files
 from ..sheets import Sheet, clip, read_sheet
 from .course import check_after_death, check_outcome, check_pro, check_therapy
 from .disease import check_cytogenetics, check_imaging, check_mrd, check_response
 from .matrices import check_matrices
 from .rows import Entry, check_patients, check_repeats, check_rows
-from .samples import check_samples, path_hint
+from .samples import BRACES, BRACES_HINT, check_samples, path_hint
 from .schemas import CLINICAL, sheet_schema
 
 _CHECKS = {
@@ -56,7 +57,8 @@ def _open(path: str, key: str, near: Sequence[Path]) -> Sheet:
     if exists:
         return read_sheet(path)
     sheet = Sheet(Path(clip(path, 200)))
-    hint = next((h for folder in (*near, Path()) if (h := path_hint(path, folder)).find("did you mean") >= 0), "")
+    hints = [path_hint(path, folder) for folder in (*near, Path())]
+    hint = next((h for h in hints if "did you mean" in h or "symbolic link" in h), "")
     sheet.report(None, None, f"no such file (key {key} of the configuration)", hint)
     return sheet
 
@@ -100,6 +102,40 @@ def _check_clinical(
     return [problem for sheet, _ in sheets.values() for problem in sheet.problems]
 
 
+def _check_named_files(config: Mapping[str, Any], places: configuration.Places) -> list[Problem]:
+    """Paths of the configuration that no sheet's reader opens, and paths that Snakemake would misread."""
+    problems = []
+
+    def report(keys: configuration.KeyPath, message: str, hint: str) -> None:
+        file, line = places.get(keys, ("config", None))
+        problems.append(Problem(file, line, None, f"key {'.'.join(keys)}: {message}", hint))
+
+    def named(keys: configuration.KeyPath) -> dict[configuration.KeyPath, str]:
+        value: Any = config
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        found = {keys: value} if not isinstance(value, Mapping) else {(*keys, str(k)): v for k, v in value.items()}
+        return {k: v for k, v in found.items() if isinstance(v, str) and v}
+
+    value_sets = named(("cure", "score_qol", "value_sets"))
+    truth = named(("truth",))
+    for keys, path in {**named(("samples",)), **named(("clinical",)), **truth, **value_sets}.items():
+        if set(path) & set(BRACES):
+            report(keys, f"found {clip(path)!r}, expected a path without {{ and }}", BRACES_HINT)
+    for keys, path in value_sets.items():
+        if not Path(clip(path, 4000)).is_file():
+            report(keys, f"found {clip(path)!r}, no such file", path_hint(path, Path()))
+    for keys, path in truth.items():
+        if not Path(clip(path, 4000)).is_dir():
+            report(keys, f"found {clip(path)!r}, no such folder", path_hint(path, Path()))
+            continue
+        missing = [Path(file).name for file in truth_files(path) if not Path(file).is_file()]
+        if missing:
+            hint = "name a folder that the simulator wrote, or null for a real cohort"
+            report(keys, f"the folder {clip(path)!r} has no {', '.join(missing)}", hint)
+    return problems
+
+
 def check_cohort(
     config: Mapping[str, Any],
     *,
@@ -136,13 +172,7 @@ def check_cohort(
     file, line = (places or {}).get(("tumour_cell_types",), ("config", None))
     problems = [Problem(file, line, None, f"key tumour_cell_types: {m}", h) for m, h in wrong_types] if entries else []
     clinical = _check_clinical(config, sheet, entries, notes, near)
-    truth = config.get("truth")
-    if isinstance(truth, str) and not Path(clip(truth, 4000)).is_dir():
-        file, line = (places or {}).get(("truth",), ("config", None))
-        problems.append(
-            Problem(file, line, None, f"key truth: found {clip(truth)!r}, no such folder", path_hint(truth, Path()))
-        )
-    problems += sheet.problems + clinical
+    problems += _check_named_files(config, places or {}) + sheet.problems + clinical
     if problems:
         return None, in_order(problems)
     defaults = {c: s["default"] for c, s in schema["properties"].items() if "default" in s}

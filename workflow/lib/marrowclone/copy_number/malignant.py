@@ -13,47 +13,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from scipy import stats
-from scipy.special import expit, logsumexp
 
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
 from . import clusters, light_chain, states
 from .clusters import CLONAL, CONFLICT, NOTHING, TUMOUR, UNCLEAR, GroupEvidence
+from .odds import Cells, posterior, projection_score
 
-#: Tails of the per-cell likelihoods: Student t, so that no single cell is beyond doubt.
-CELL_DF = 6.0
 #: Posterior of a cell where nothing can be said.
 NOT_ASSESSABLE = 0.5
 
 CALL_COLUMNS: tuple[str, ...] = ("p_malignant", "call", "cnv_score", "light_chain", "group", "evidence")
-
-
-@dataclass(frozen=True)
-class Cells:
-    """What the call needs of n cells, in a fixed order (sorted by id).
-
-    Attributes
-    ----------
-    counts
-        raw counts, CSR, n x genes.
-    samples
-        capture per cell.
-    is_tumour_type, is_reference
-        bool per cell; a cell may be both (rung R1).
-    arms, depth
-        of :class:`~marrowclone.copy_number.signal.Signal`.
-    chains
-        kappa, lambda, ambiguous or "" per cell; None where the tumour is not made of plasma cells.
-    """
-
-    counts: sp.csr_matrix
-    samples: np.ndarray
-    is_tumour_type: np.ndarray
-    is_reference: np.ndarray
-    arms: np.ndarray
-    depth: np.ndarray
-    chains: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -116,7 +86,7 @@ def call_cells(
 
     components = [name for name, g in groups.items() if g.verdict == TUMOUR]
     if components:
-        p, llr = _posterior(z, cells, labels, components, groups, s)
+        p, llr = posterior(z, cells, labels, components, groups, s)
         member = np.where(cells.is_tumour_type, p, 0.0)
     else:
         p, llr = np.full(n, NOT_ASSESSABLE), np.zeros(n)
@@ -125,20 +95,7 @@ def call_cells(
     score = projection_score(z, member)
     evidence = _evidence(cells, labels, groups, llr, bool(components))
     frame = _frame(cells, p, score, labels, evidence, s)
-    return Calls(frame, groups, bool(components), _summary(frame, groups, components))
-
-
-def projection_score(z: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """Projection of each cell on the mean profile of the member cells, itself left out; 1 = like them, 0 = normal.
-
-    ``z`` is n x arms (whitened), ``member`` a weight in [0, 1] per cell. Zeros when there is no member.
-    """
-    total = member.sum()
-    if total <= 1:
-        return np.zeros(len(z))
-    mean = member @ z / total
-    others = (total * mean[None, :] - member[:, None] * z) / np.maximum(total - member, 1e-9)[:, None]
-    return (z * others).sum(axis=1) / max(float(mean @ mean), 1e-9)
+    return Calls(frame, groups, bool(components), _summary(frame["call"].to_numpy()[target], groups, components, rung))
 
 
 def call_of(p: np.ndarray, *, malignant_at: float, normal_at: float) -> np.ndarray:
@@ -176,105 +133,6 @@ def _outliers(z: np.ndarray, cells: Cells) -> np.ndarray:
     return np.flatnonzero(cells.is_tumour_type & (distance > limit))
 
 
-def _posterior(
-    z: np.ndarray,
-    cells: Cells,
-    labels: np.ndarray,
-    components: list[str],
-    groups: Mapping[str, GroupEvidence],
-    s: Mapping[str, Any],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior and copy-number log-likelihood ratio of every cell, by EM over the share of each sample."""
-    target = cells.is_tumour_type
-    weights = {c: (labels == c).astype(float) for c in components}
-    p = np.zeros(len(z))
-    llr = np.zeros(len(z))
-    for _ in range(3):  # the profiles shed the normal cells that clustering left among them
-        parts = []
-        for c in components:
-            cnv = _cell_llr(z, weights[c], cells.is_reference & ~(labels == c), _other_chain(cells, groups[c].chain))
-            chain = _chain_llr(cells.chains, groups[c].chain, s["kappa_share"])
-            parts.append((cnv, cnv + chain))
-        log_share = np.log(np.array([max(weights[c].sum(), 1.0) for c in components]))
-        log_share -= logsumexp(log_share)
-        llr = logsumexp(np.column_stack([cnv for cnv, _ in parts]) + log_share, axis=1)
-        joint = logsumexp(np.column_stack([both for _, both in parts]) + log_share, axis=1)
-        p = _share_by_sample(joint, cells.samples, target)
-        best = np.column_stack([both for _, both in parts]).argmax(axis=1)
-        weights = {c: np.where(target & (best == i) & (p >= 0.5), p, 0.0) for i, c in enumerate(components)}
-        if any(w.sum() < 2 for w in weights.values()):
-            components = [c for c in components if weights[c].sum() >= 2]
-            if not components:
-                break
-    return p, llr
-
-
-def _other_chain(cells: Cells, test: light_chain.ChainTest | None) -> np.ndarray:
-    """Tumour-type cells that show the chain that the restricted tumour does not; none without such a test."""
-    if cells.chains is None or test is None or test.verdict != "restricted":
-        return np.zeros(len(cells.samples), dtype=bool)
-    other = light_chain.LAMBDA if test.chain == light_chain.KAPPA else light_chain.KAPPA
-    return cells.is_tumour_type & (cells.chains == other)
-
-
-def _cell_llr(z: np.ndarray, weight: np.ndarray, reference: np.ndarray, other_chain: np.ndarray) -> np.ndarray:
-    """log-likelihood ratio of each cell along one tumour profile, calibrated on normal cells.
-
-    The patient's own cells of the other light chain say best what a normal cell looks like here (a donor's
-    plasma cells, and more so immune cells, lie elsewhere); at least 20, and nearer to normal than to the
-    tumour. Else the reference cells.
-    """
-    total = weight.sum()
-    mean = weight @ z / max(total, 1e-9)
-    length = float(np.sqrt(mean @ mean))
-    # itself left out: a cell must not vouch for itself
-    others = (total * mean[None, :] - weight[:, None] * z) / np.maximum(total - weight, 1e-9)[:, None]
-    t = (z * others).sum(axis=1) / max(length, 1e-9)
-    inside = weight >= 0.5
-    centre1 = float(np.median(t[inside])) if inside.any() else length
-    sd1 = max(1.4826 * float(np.median(np.abs(t[inside] - centre1))), 1.0) if inside.sum() >= 5 else 1.2
-    nearby = other_chain & (t < centre1 / 2)
-    normal = nearby if nearby.sum() >= 20 else reference
-    if normal.sum() >= 20:
-        centre0 = float(np.median(t[normal]))
-        # the 99% range as well as the core: real normal cells have tails
-        spread = np.abs(t[normal] - centre0)
-        sd0 = max(1.4826 * float(np.median(spread)), float(np.quantile(spread, 0.99)) / 2.9, 1.0)
-    else:
-        centre0, sd0 = 0.0, 1.2
-    x = np.clip(t, centre0, max(centre1, centre0))  # beyond the tumour's own mean is not less tumour
-    return (
-        stats.t.logpdf((x - centre1) / sd1, CELL_DF)
-        - np.log(sd1)
-        - (stats.t.logpdf((x - centre0) / sd0, CELL_DF) - np.log(sd0))
-    )
-
-
-def _chain_llr(chains: np.ndarray | None, test: light_chain.ChainTest | None, kappa_share: float) -> np.ndarray | float:
-    """log-likelihood ratio of each cell's light chain; 0 unless the group is restricted (science 1.4)."""
-    if chains is None or test is None or test.verdict != "restricted":
-        return 0.0
-    q = kappa_share if test.chain == light_chain.KAPPA else 1 - kappa_share
-    other = light_chain.LAMBDA if test.chain == light_chain.KAPPA else light_chain.KAPPA
-    share = light_chain.RESTRICTED_SHARE
-    return np.where(
-        chains == test.chain, np.log(share / q), np.where(chains == other, np.log((1 - share) / (1 - q)), 0)
-    )
-
-
-def _share_by_sample(llr: np.ndarray, samples: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Posterior with the malignant share of each sample estimated by EM (an MRD sample is not a diagnosis)."""
-    p = np.zeros(len(llr))
-    for sample in np.unique(samples):
-        here = samples == sample
-        of = here & target
-        share = 0.5
-        for _ in range(100):
-            share = (expit(llr[of] + np.log(share / (1 - share))).sum() + 0.5) / (of.sum() + 1)
-        p[here] = expit(llr[here] + np.log(share / (1 - share)))
-    return p
-
-
 def _leading_group(z: np.ndarray, labels: np.ndarray, groups: Mapping[str, GroupEvidence]) -> np.ndarray:
     """Members of the group farthest from normal: the score needs a direction where no tumour was found, too."""
     names = sorted(groups)
@@ -297,18 +155,44 @@ def _without_profile(
         here = labels == name
         polyclonal = group.chain is not None and group.chain.verdict == "polyclonal"
         if group.verdict == CLONAL:
-            # a restricted group without events: the group is clonal, a cell of the other chain is not of it
-            chains = cells.chains if cells.chains is not None else np.full(len(p), "", dtype=object)
-            chain = group.chain.chain if group.chain is not None else ""
-            of_clone = here & (chains == chain)
-            p[of_clone] = np.maximum(p[of_clone], s["p_clonal_group"])
-            p[here & (chains == light_chain.AMBIGUOUS)] = NOT_ASSESSABLE
-            other = here & ~of_clone & (chains != light_chain.AMBIGUOUS)
-            p[other] = 1 - s["p_clonal_group"]
+            p = _of_clonal_group(p, cells, here, group.chain, tumour_found, s)
         elif not tumour_found and group.verdict == NOTHING:
             p[here] = s["p_no_tumour"] if polyclonal or rung in ("R1", "R2", "R3") else NOT_ASSESSABLE
         elif group.verdict in (CONFLICT, UNCLEAR):
             p[here] = np.minimum(p[here], NOT_ASSESSABLE) if group.verdict == CONFLICT else p[here]
+    return p
+
+
+def _of_clonal_group(
+    p: np.ndarray,
+    cells: Cells,
+    here: np.ndarray,
+    test: light_chain.ChainTest | None,
+    tumour_found: bool,
+    s: Mapping[str, Any],
+) -> np.ndarray:
+    """Posterior in a restricted group without events: the group is clonal, a cell of the other chain is not of it.
+
+    Where a tumour profile was found, the group's own tumour cells may be what makes it look restricted: what
+    the profile leaves over is asked again, and follows its own posterior unless it is restricted by itself.
+    """
+    chains = cells.chains if cells.chains is not None else np.full(len(p), "", dtype=object)
+    if tumour_found:
+        here = here & (p < NOT_ASSESSABLE)
+        test = light_chain.chain_test(
+            chains[here], kappa_share=s["kappa_share"], min_cells=s["min_chain_cells"], min_llr=s["min_llr"]
+        )
+        if test.verdict != "restricted":
+            return p
+    if test is None:
+        return p
+    p = p.copy()
+    of_clone = here & (chains == test.chain)
+    ambiguous = here & (chains == light_chain.AMBIGUOUS)
+    likely = min(s["p_clonal_group"], light_chain.clone_probability(test, kappa_share=s["kappa_share"]))
+    p[of_clone] = np.maximum(p[of_clone], likely)
+    p[ambiguous] = NOT_ASSESSABLE
+    p[here & ~of_clone & ~ambiguous] = 1 - s["p_clonal_group"]
     return p
 
 
@@ -345,12 +229,20 @@ def _frame(
     )
 
 
-def _summary(frame: pd.DataFrame, groups: Mapping[str, GroupEvidence], components: list[str]) -> str:
-    """One line for the log and for the reference table."""
+def _summary(calls: np.ndarray, groups: Mapping[str, GroupEvidence], components: list[str], rung: str) -> str:
+    """One line for the log and for the reference table, from the tumour-type cells' calls and their groups."""
     if components:
         return f"tumour found in {len(components)} of {len(groups)} groups of cells"
     if any(g.verdict == CLONAL for g in groups.values()):
         return "no copy-number tumour detected; a group with a restricted light chain is clonal"
     if any(g.verdict in (UNCLEAR, CONFLICT) for g in groups.values()):
         return "not assessable: no group of cells shows a clear tumour, some are unclear"
+    open_cells = int((calls == UNASSIGNED).sum())
+    if open_cells == len(calls):
+        # found nothing, but a reference like this one cannot exclude a tumour: that is no "none detected"
+        return f"not assessable: no events found, which against a reference of rung {rung} excludes no tumour"
+    if open_cells:
+        return (
+            f"no tumour detected; {open_cells} of {len(calls)} cells not assessable (rung {rung}, no polyclonal group)"
+        )
     return "no tumour detected"

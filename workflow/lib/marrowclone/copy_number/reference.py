@@ -20,7 +20,8 @@ from ..keys import CELL_TYPES, IMMUNE_TYPES, PLASMA, UNRESOLVED
 from . import light_chain
 from .baseline import Baseline, build_baseline, capture_effects
 from .clusters import CLONAL, NOTHING, TUMOUR
-from .malignant import Calls, Cells, call_cells
+from .malignant import Calls, call_cells
+from .odds import Cells
 from .signal import Signal, infer_signal
 
 

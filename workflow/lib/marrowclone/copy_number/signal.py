@@ -33,6 +33,8 @@ DISPERSION = 0.5
 DEPTH_STEP = 0.5
 #: Change (log2) over which the response of a gene's log1p to dosage is taken.
 RESPONSE_STEP = 0.25
+#: Fewest genes of an arm whose level in one cell is read; fewer are never called (science 2.3).
+MIN_ARM_GENES = 30
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ def infer_signal(
     windows -= np.median(windows[:, _anchored(table, anchors)], axis=1, keepdims=True)
 
     arm_of = (genes["chromosome"].str.removeprefix("chr") + genes["arm"]).to_numpy(dtype=object)
-    arm_names = natural_order(sorted(set(arm_of)))
+    arm_names = _readable_arms(arm_of)
     membership = sp.csc_matrix((arm_of[:, None] == np.array(arm_names, dtype=object)[None, :]).astype(float))
     arms = smooth_differences(log_counts, groups, low, high, membership, clip=clip, chunk=chunk)
     arms /= np.maximum((response @ membership)[groups], 1e-9)  # log1p units to log2 ratio
@@ -300,6 +302,17 @@ def _references(
         low = np.minimum(low, expected)
         high = np.maximum(high, expected)
     return low, high, response
+
+
+def _readable_arms(arm_of: np.ndarray) -> list[str]:
+    """Arms with at least :data:`MIN_ARM_GENES` of the genes; all arms when none has so many.
+
+    On an arm with a handful of genes that are hardly expressed (21p, 22p) a single UMI is a hundredfold
+    change: such a value says nothing of the arm and drowns every other arm of that cell.
+    """
+    names, n_genes = np.unique(arm_of.astype(str), return_counts=True)
+    readable = names[n_genes >= MIN_ARM_GENES]
+    return natural_order(sorted((readable if len(readable) else names).tolist()))
 
 
 def _anchored(table: pd.DataFrame, anchors: Sequence[str]) -> np.ndarray:

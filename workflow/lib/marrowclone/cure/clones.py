@@ -29,8 +29,8 @@ class Clonal:
 
     ``known``: a clone was ever resolved and a burden can be given. ``bounded``: no malignant
     cells now, so the shares of ``day`` are scaled by a bound or an assay. ``source`` says by
-    which. ``suffix``: ``C+``, ``C-`` or ``C?``. ``note``: why not known, or which clones
-    threaten.
+    which. ``suffix``: ``C+``, ``C-`` or ``C?``. ``note``: why not known, which clones
+    threaten, or of which growth is not known.
     """
 
     known: bool
@@ -95,7 +95,8 @@ def read_clones(
         return Clonal(False, note=said, day=float(day), names=names)
     growth, p_expanding = _growth(draws, names, sample, day, current=current, settings=settings, rng=rng)
     labels = _latest_labels(as_of(tables["labels"], day))
-    p_expanding = np.array([labels.get((c, "expanding"), p) for c, p in zip(names, p_expanding, strict=True)])
+    assessed = _latest_expanding(as_of(tables["labels"], day))
+    p_expanding = np.array([assessed.get(c, p) for c, p in zip(names, p_expanding, strict=True)])
     p_dormant = np.array([labels.get((c, "dormant_supported"), 0.0) for c in names])
     resistant = np.array([resistance_probability(tables["resistance"], c) for c in names])
     mean = np.clip(clone_threat(resistant, p_dormant, p_expanding, dormant_share=settings["dormant_share"]), 0.01, 0.99)
@@ -103,11 +104,13 @@ def read_clones(
     threat = rng.beta(mean * spread, (1.0 - mean) * spread, size=(n, len(names))).T
     threatening = _threatening(labels, names, resistant, settings)
     bad = bool(threatening) and (current or (assay is not None and not assay.negative))
+    open_ = _growth_unknown(as_of(tables["labels"], day), fractions, day, settings=settings)
+    calm = current and not threatening and not open_
     return Clonal(
         known=True,
         bounded=not current,
-        suffix="C-" if bad else "C+" if current else "C?",
-        note=", ".join(threatening) if bad else "",
+        suffix="C-" if bad else "C+" if calm else "C?",
+        note=", ".join(threatening) if bad else open_ if current else "",
         source=said,
         day=float(day),
         names=names,
@@ -195,11 +198,51 @@ def _latest_labels(labels: pd.DataFrame) -> dict[tuple[str, str], float]:
         return {}
     newest = labels[labels["day"] == labels.groupby("clone")["day"].transform("max")]
     probability = newest["probability"].astype(float).fillna(0.0)
-    found = {(c, _label(x)): p for c, x, p in zip(newest["clone"], newest["label"], probability, strict=True)}
-    if "p_expanding" in newest:  # stands beside every label, also where it is too low to be one
+    return {(c, _label(x)): p for c, x, p in zip(newest["clone"], newest["label"], probability, strict=True)}
+
+
+def _latest_expanding(labels: pd.DataFrame) -> dict[str, float]:
+    """P(expanding) by clone, from its newest day; it stands beside every label, also where it is too low to be one."""
+    if labels.empty:
+        return {}
+    newest = labels[labels["day"] == labels.groupby("clone")["day"].transform("max")]
+    said = newest[newest["label"] == "expanding"]
+    found = {str(c): float(p) for c, p in zip(said["clone"], said["probability"], strict=True)}
+    if "p_expanding" in newest:
         every = newest.dropna(subset=["p_expanding"])
-        found |= {(c, "expanding"): float(p) for c, p in zip(every["clone"], every["p_expanding"], strict=True)}
+        found |= {str(c): float(p) for c, p in zip(every["clone"], every["p_expanding"], strict=True)}
     return found
+
+
+def _growth_unknown(labels: pd.DataFrame, fractions: pd.DataFrame, day: int, *, settings: Mapping[str, Any]) -> str:
+    """Why "no clone expands" cannot be said of the clones seen on ``day``, in words; empty if it can.
+
+    It can when every clone with ``min_clone_cells`` cells is known not to expand, as surely as
+    the label would have to be, over an interval of which it is known that treatment did not
+    change (science 4.4: across a change, growth is an average of kill and regrowth). Not
+    assessable is not "none".
+    """
+    least = settings["min_clone_cells"]
+    cells = fractions[fractions["day"] == day].groupby("clone")["n_clone"].sum()
+    present = [str(c) for c in cells.index[cells >= least]]
+    if not present:
+        return f"no clone has {least} cells on day {day}"
+    here = labels[labels["day"] == day]
+    if "p_expanding" not in here:
+        return "growth was not assessed"
+    unknown = sorted(set(present) - set(here.loc[here["p_expanding"].notna(), "clone"].astype(str)))
+    if unknown:
+        return f"growth of {', '.join(unknown)} not assessable up to day {day}"
+    p_expanding = here.dropna(subset=["p_expanding"]).groupby("clone")["p_expanding"].max().reindex(present)
+    unsure = p_expanding[p_expanding > 1.0 - settings["label_probability"] + 1e-9]
+    if len(unsure):
+        return ", ".join(f"{clone} expanding with probability {p:.2f}" for clone, p in unsure.items())
+    change = here["treatment_change"] if "treatment_change" in here else pd.Series(pd.NA, index=here.index)
+    if change.isna().any():
+        return f"treatment over the interval up to day {day} not known"
+    if change.astype(bool).any():
+        return f"growth up to day {day} spans a change of treatment"
+    return ""
 
 
 def _threatening(

@@ -87,8 +87,10 @@ def _suffix(
 ) -> str:
     if sum(problem.values()) >= settings["suffix_problems"] or best - summary >= settings["suffix_drop"]:
         return "Q-"
-    free = all(s in problem and not problem[s] for s in KEY_SCALES)
-    return "Q+" if free and summary >= settings["suffix_summary"] else "Q0"
+    if any(problem.get(s, False) for s in KEY_SCALES) or summary < settings["suffix_summary"]:
+        return "Q0"
+    # a key scale or the summary score that is missing: neither Q+ nor Q0 is known
+    return "Q+" if all(s in problem for s in KEY_SCALES) and np.isfinite(summary) else "Q?"
 
 
 def draw_quality(

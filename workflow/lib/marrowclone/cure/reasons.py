@@ -168,8 +168,9 @@ def explain(
     sentences = [describe_tier(tier, facts, evidence, settings=settings)]
     if drawn_lower:
         sentences.append("The facts as reported allow a higher tier, most draws of the assays do not")
-    if evidence.clonal.suffix == "C-":
-        sentences.append(f"Clones: {evidence.clonal.note}")
+    if evidence.clonal.known and evidence.clonal.note:
+        doubt = "" if evidence.clonal.suffix == "C-" else "whether one expands is not assessable: "
+        sentences.append(f"Clones: {doubt}{evidence.clonal.note}")
     missing = describe_missing(evidence, settings=settings)
     if missing:
         sentences.append("Missing: " + "; ".join(missing))

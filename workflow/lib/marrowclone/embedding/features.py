@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from ..cells.genes import unwanted_for_latent
-from ..cells.matrix import measured_everywhere, read_cells
+from ..cells.matrix import measured_by_file, read_cells
 from ..tables import read_result
 
 #: A batch with fewer cells does not rank genes on its own. [J]
 MIN_BATCH = 50
 #: A gene must be seen in this many cells to be ranked.
 MIN_CELLS_PER_GENE = 3
+#: A file with a smaller share of the median file's number of genes is a targeted panel. [J]
+PANEL_SHARE = 0.5
 
 
 def kept_cells(qc_paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -33,6 +35,23 @@ def kept_cells(qc_paths: Sequence[str | Path]) -> pd.DataFrame:
     return kept.set_index("cell").sort_index()
 
 
+def shared_genes(measured: np.ndarray) -> np.ndarray:
+    """Genes for a latent space: those that every file measured, targeted panels apart.
+
+    A file with less than :data:`PANEL_SHARE` of the genes of the median file has no say: else one
+    capture with a panel of 500 genes would blind the whole cohort.
+
+    Parameters
+    ----------
+    measured
+        bool, files x genes.
+    """
+    n_genes = measured.sum(axis=1)
+    whole = n_genes >= PANEL_SHARE * np.median(n_genes) if len(measured) else np.ones(0, dtype=bool)
+    shared: np.ndarray = measured[whole].all(axis=0)
+    return shared
+
+
 def read_kept(paths: Sequence[str | Path], cells: pd.Index, batches: dict[str, str]) -> ad.AnnData:
     """Counts of the kept cells, over genes that every file measured and that may shape a latent space.
 
@@ -46,7 +65,7 @@ def read_kept(paths: Sequence[str | Path], cells: pd.Index, batches: dict[str, s
         sample -> batch; the result's ``obs["batch"]``.
     """
     counts = read_cells(paths, list(cells))
-    usable = measured_everywhere(paths) & ~unwanted_for_latent(counts.var)
+    usable = shared_genes(measured_by_file(paths)) & ~unwanted_for_latent(counts.var)
     counts = counts[:, usable].copy()
     counts.obs["batch"] = counts.obs["sample"].map(batches).astype(str)
     return counts

@@ -23,6 +23,7 @@ def type_cells(
     *,
     panel: pd.DataFrame,
     samples: pd.DataFrame,
+    measured: pd.DataFrame,
     labels: pd.Series,
     tumour_types: Sequence[str],
     settings: Mapping[str, Any],
@@ -40,6 +41,8 @@ def type_cells(
         index cell (the same cells): z1 ... zk.
     samples
         index sample: patient, timepoint, day.
+    measured
+        samples x at least the panel's genes: whether the sample's file measured the gene.
     labels
         the user's own, index cell: they override the panel, with confidence 1.
     tumour_types
@@ -56,9 +59,10 @@ def type_cells(
     if not len(kept):
         empty = pd.DataFrame(columns=[*TABLES["embedding.cells"], "type_rule", "panel_type", "score_plasma"])
         return empty, pd.DataFrame(columns=list(CLUSTER_COLUMNS))
-    measured = counts.var_names[counts.var["measured"].to_numpy(dtype=bool)]
-    genes = panel_genes(panel, measured)
+    genes = panel_genes(panel, measured.columns[measured.any(axis=0)])
     expression = log_normalised(counts, kept["n_umi_non_ig"].to_numpy(), genes)
+    # not measured is not zero: a small panel in one capture takes no gene from the others
+    expression = expression.where(measured.loc[counts.obs["sample"].astype(str), genes].to_numpy())
     scores = type_scores(gene_z(expression), panel)
     scores = scores.loc[:, scores.gt(float("-inf")).all(axis=0)]
     places = clusters_and_map(latent.loc[kept.index], settings=settings, seed=seed)

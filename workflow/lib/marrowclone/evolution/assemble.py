@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..keys import TABLES
 from .burden import BLOOD, NO_SOURCE, SORTED, SORTED_OUT, Reading, choose, marrow_readings, match_days, mrd_readings
-from .capture import Capture, ErrorRates, capture_reading, clonal_share, count_cells, error_rates
+from .capture import Capture, ErrorRates, allow_for_hidden, capture_reading, clonal_share, count_cells, error_rates
 from .fractions import SampleFractions, estimate_fractions, fraction_bounds, stream
 from .statistics import Array
 
@@ -68,6 +68,7 @@ def sum_donors(kept: pd.DataFrame, donors: Sequence[pd.DataFrame]) -> list[Captu
                     sum(c.n_cells for c in captures),
                     sum(c.n_tumour_type for c in captures),
                     sum(c.n_malignant for c in captures),
+                    sum(c.n_unassigned for c in captures),
                 )
             )
     return summed
@@ -101,11 +102,15 @@ def patient_fractions(
     """
     sheet = sample_sheet(samples)
     names = [s.sample for s in sheet]
-    captures = count_cells(kept, malignant, names)
+    captures = allow_for_hidden(count_cells(kept, malignant, names))
     rates = error_rates(sum_donors(kept, healthy), settings=settings, seed=seed)
     readings = patient_burden(
         patient, sheet, captures=captures, rates=rates, mrd=mrd, response=response, settings=settings, seed=seed
     )
+    if "p_malignant" in malignant:
+        clone_cells = clone_cells.assign(
+            p_malignant=clone_cells["cell"].map(malignant.set_index("cell")["p_malignant"])
+        )
     clones, posterior = estimate_fractions(clone_cells, samples=names, settings=settings, seed=seed)
     used = {r.sample: r for r in readings if r.used and r.sample}
     rows, long = [], []
@@ -161,6 +166,8 @@ def _own_reading(
 ) -> Reading:
     """What the sample itself says on burden: nothing when it was sorted or is blood."""
     counted = f"{capture.n_malignant} malignant of {capture.n_tumour_type} tumour-type cells"
+    if capture.n_unassigned:
+        counted += f" ({capture.n_unassigned} unassigned)"
     if row.compartment != "BM":
         return Reading(row.day, "scRNA blood", None, False, math.nan, f"{counted}; blood says nothing on marrow burden")
     if row.sort != "none":
@@ -181,12 +188,13 @@ def _shares_by_day(
 ) -> dict[int, Array]:
     """Clonal share among plasma cells for each day of the response table that has cells to tell it.
 
-    Per day from the capture with most plasma cells; a CD138-depleted one does not count.
+    Per day from the capture with most plasma cells that could be called; a CD138-depleted one
+    does not count, nor one in which none could.
     """
     best: dict[int, Capture] = {}
     for row in marrow:
         capture = captures[row.sample]
-        if row.sort != "CD138-" and capture.n_tumour_type > best.get(row.day, Capture("", 0, 0, 0)).n_tumour_type:
+        if row.sort != "CD138-" and capture.n_called > best.get(row.day, Capture("", 0, 0, 0)).n_called:
             best[row.day] = capture
     shares: dict[int, Array] = {}
     for day in sorted({int(d) for d in response.loc[response["patient"] == patient, "day"]}):

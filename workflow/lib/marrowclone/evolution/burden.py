@@ -20,8 +20,6 @@ from .statistics import Array, jeffreys_draws, on_day, zero_of_n_upper
 
 #: Height on the ladder; the lowest number is used. Those without one are shown, never used.
 LADDER = {"NGS": 0, "ASO-qPCR": 0, "NGF": 1, "flow": 1, "scRNA": 2, "aspirate": 3, "biopsy": 4}
-#: Events that make an NGF or flow result positive (limit of detection) and countable [M-H] science 5.2.
-FLOW_LOD_EVENTS, FLOW_LOQ_EVENTS = 20, 50
 SORTED = "none: CD138-sorted"
 SORTED_OUT = "none: CD138-depleted"
 BLOOD = "none: blood"
@@ -86,9 +84,9 @@ def _mrd_reading(row: Mapping[Any, Any], *, settings: Mapping[str, Any], seed: i
     counted = not (math.isnan(cells) or math.isnan(events)) and cells > 0
     flow = assay in ("NGF", "flow")
     if math.isnan(lod) and cells > 0:
-        lod = FLOW_LOD_EVENTS / cells if flow else zero_of_n_upper(cells)
+        lod = settings["flow_lod_events"] / cells if flow else zero_of_n_upper(cells)
     if math.isnan(loq) and cells > 0 and flow:
-        loq = FLOW_LOQ_EVENTS / cells
+        loq = settings["flow_loq_events"] / cells
     notes = [f"result {result}"]
     if counted:
         notes.append(f"{events:.0f} of {cells:.3g}")
@@ -114,7 +112,7 @@ def _mrd_reading(row: Mapping[Any, Any], *, settings: Mapping[str, Any], seed: i
     if absent and (result == "negative" or not math.isnan(level)):
         if math.isnan(lod):
             return unused("no limit of detection: cannot bound")
-        bound = max(lod, zero_of_n_upper(cells)) if counted else lod
+        bound = max(lod, zero_of_n_upper(cells)) if cells > 0 else lod
         notes.append(f"below the limit: at most {bound:.2g}")
         return Reading(day, assay, blur(below(bound, draws=draws, rng=rng), log10_sd=error, rng=rng), True, bound,
                        "; ".join(notes))  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,8 @@ class Visit:
 
     ``fraction`` and ``burden`` are {clone: draws} (burden NaN when there is none),
     ``counts`` {clone: cells}, ``n_assigned`` malignant cells with a clone, ``burden_bound``
-    whether the day's burden is an upper bound only.
+    whether the day's burden is an upper bound only, ``burden_upper`` {clone: upper end of its
+    burden as ``fractions.tsv`` shows it} (the exact bound where no cell was seen).
     """
 
     day: int
@@ -68,6 +69,7 @@ class Visit:
     n_assigned: int
     burden_bound: bool
     samples: tuple[str, ...]
+    burden_upper: Mapping[str, float] = field(default_factory=dict)
 
 
 def visits(draws: pd.DataFrame, fractions: pd.DataFrame, *, blood: Sequence[str] = ()) -> list[Visit]:
@@ -100,6 +102,7 @@ def visits(draws: pd.DataFrame, fractions: pd.DataFrame, *, blood: Sequence[str]
                 int(sizes.sum()),
                 bool((rows["burden_is_bound"] & (rows["n_clone"] > 0)).any()),
                 tuple(samples),
+                {str(c): float(v) for c, v in rows.groupby("clone")["burden_upper"].max().items()},
             )
         )
     return out

@@ -4,7 +4,8 @@ Model, per sample (science 4.4): fractions p ~ Dirichlet(1/2, ...), every malign
 to one clone with probabilities p, and the cell's evidence is what the clone step's posterior
 says beyond the clone sizes of the sample, which that posterior already contains. The draws
 come from data augmentation (cells given fractions, fractions given cells), so that doubtful
-cells move together with the fractions. With certain assignments it is exactly Dirichlet(x + 1/2).
+cells move together with the fractions. A cell that is malignant with probability below one
+counts in that share of the draws only. With certain cells it is exactly Dirichlet(x + 1/2).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class SampleFractions:
     draws
         float, draws x clones; rows sum to 1. No columns when the patient has no clone.
     expected
-        float, clones: posterior mean of the number of cells, misassignment corrected.
+        float, clones: posterior mean of the number of malignant cells, misassignment corrected.
     counts
         int, clones: cells assigned to each clone.
     """
@@ -91,7 +92,8 @@ def fraction_draws(
     ----------
     cells
         the sample's malignant cells: ``clone`` (empty when unassigned: left out, as missing
-        at random) and ``posterior`` of that clone under the sample's own clone sizes.
+        at random), ``posterior`` of that clone under the sample's own clone sizes and, where
+        known, ``p_malignant``.
     """
     n_clones = len(clones)
     cells = cells[cells["clone"] != ""]
@@ -99,46 +101,66 @@ def fraction_draws(
     counts = np.bincount(own, minlength=n_clones).astype(np.int64)
     if n_clones == 0:
         return SampleFractions(sample, np.empty((draws, 0)), np.empty(0), counts)
-    number, likelihood = _groups(own, cells["posterior"].to_numpy(dtype=float), n_clones)
+    malignant = cells["p_malignant"].to_numpy(dtype=float) if "p_malignant" in cells else np.ones(len(cells))
+    number, likelihood, sure = _groups(own, cells["posterior"].to_numpy(dtype=float), malignant, n_clones)
     kept = np.empty((draws, n_clones))
     expected = np.zeros(n_clones)
     members = counts.astype(float)
-    # certain cells leave nothing to iterate over: every sweep is then an independent draw
+    # cells of certain clones leave nothing to iterate over: every sweep is then an independent draw
     certain = bool((likelihood > 0).sum() == len(number)) if len(number) else True
+    column = likelihood.argmax(axis=1)
     burn_in, thin = (0, 1) if certain else (burn_in, thin)
     for sweep in range(burn_in + draws * thin):
+        there = rng.binomial(number, sure)
+        if certain:
+            members = np.bincount(column, weights=there, minlength=n_clones)
         weights = np.maximum(rng.gamma(members + 0.5), np.finfo(float).tiny)
         fractions = weights / weights.sum()
         if not certain:
             chances = likelihood * fractions
-            members = rng.multinomial(number, chances / chances.sum(axis=1, keepdims=True)).sum(axis=0).astype(float)
+            members = rng.multinomial(there, chances / chances.sum(axis=1, keepdims=True)).sum(axis=0).astype(float)
         if sweep >= burn_in and (sweep - burn_in) % thin == thin - 1:
             kept[(sweep - burn_in) // thin] = fractions
             expected += members
     return SampleFractions(sample, kept, expected / draws, counts)
 
 
-def _groups(own: npt.NDArray[Any], posterior: Array, n_clones: int) -> tuple[npt.NDArray[np.int64], Array]:
-    """Cells of equal evidence: their number, and the likelihood of each clone (groups x clones).
+def _steps(doubt: Array) -> npt.NDArray[np.int64]:
+    """Doubt in steps of 0.1 of its log10; below :data:`_CERTAIN` it is none."""
+    doubt[doubt < _CERTAIN] = 0.0
+    steps = np.full(len(doubt), -999, dtype=np.int64)
+    steps[doubt > 0] = np.round(10 * np.log10(doubt[doubt > 0])).astype(np.int64)
+    return steps
+
+
+def _groups(
+    own: npt.NDArray[Any], posterior: Array, malignant: Array, n_clones: int
+) -> tuple[npt.NDArray[np.int64], Array, Array]:
+    """Cells of equal evidence: their number, the likelihood of each clone (groups x clones), P(malignant).
 
     The posterior of a cell's own clone is known; the rest is spread over the other clones in
     proportion to their size, which makes the likelihood of all others equal.
     """
     doubt = np.clip(1.0 - np.nan_to_num(posterior, nan=1.0), 0.0, 1.0)
-    doubt[doubt < _CERTAIN] = 0.0
-    steps = np.full(len(doubt), -999, dtype=np.int64)
-    steps[doubt > 0] = np.round(10 * np.log10(doubt[doubt > 0])).astype(np.int64)
-    frame = pd.DataFrame({"own": own.astype(np.int64), "step": steps, "doubt": doubt})
-    groups = frame.groupby(["own", "step"], sort=True)["doubt"].agg(["size", "mean"]).reset_index()
+    normal = np.clip(1.0 - np.nan_to_num(malignant, nan=1.0), 0.0, 1.0)
+    steps, normal_steps = _steps(doubt), _steps(normal)
+    frame = pd.DataFrame(
+        {"own": own.astype(np.int64), "step": steps, "normal_step": normal_steps, "doubt": doubt, "normal": normal}
+    )
+    groups = frame.groupby(["own", "step", "normal_step"], sort=True).agg(
+        size=("doubt", "size"), mean=("doubt", "mean"), normal=("normal", "mean")
+    )
+    groups = groups.reset_index()
     clone, mean = groups["own"].to_numpy(), groups["mean"].to_numpy(dtype=float)
     number = groups["size"].to_numpy(dtype=np.int64)
+    sure = 1.0 - groups["normal"].to_numpy(dtype=float)
     share = _sizes(clone, number, mean, n_clones)[clone]
     others = np.where(share < 1, mean / np.maximum(1 - share, 1e-9), 0.0)
     likelihood = np.repeat(others[:, None], n_clones, axis=1)
     likelihood[np.arange(len(clone)), clone] = (1 - mean) / share
     # a cell with posterior 0 for the only clone there is says nothing
     likelihood[likelihood.sum(axis=1) <= 0] = 1.0
-    return number, likelihood
+    return number, likelihood, sure
 
 
 def _sizes(clone: npt.NDArray[Any], number: npt.NDArray[np.int64], doubt: Array, n_clones: int) -> Array:
@@ -164,7 +186,8 @@ def estimate_fractions(
     Parameters
     ----------
     cells
-        ``clones/{patient}.cells.tsv.gz``: cell, sample, clone, posterior.
+        ``clones/{patient}.cells.tsv.gz``: cell, sample, clone, posterior; p_malignant of the
+        malignant call where known.
     samples
         the patient's samples in day order; a sample without malignant cells gets the prior.
 
@@ -201,7 +224,8 @@ def fraction_bounds(fractions: SampleFractions, clone: int) -> tuple[float, floa
     none = zero_of_n_upper(n)
     if n == 0:
         return float("nan"), 0.0, 1.0, 1.0
-    share = float(fractions.expected[clone] / n)
+    total = float(fractions.expected.sum())
+    share = float(fractions.expected[clone] / total) if total > 0 else float("nan")
     lower, upper = np.quantile(fractions.draws[:, clone], [0.025, 0.975])
     if x == 0:
         return 0.0, 0.0, max(float(upper), none), none

@@ -32,6 +32,9 @@ DEEP = frozenset({"VGPR", "CR", "sCR"})
 GROWTH_ONLY = "growth-only; state evidence not assessed"
 #: Probabilities that stand on every row, whether or not the label was reached.
 PROBABILITIES = ("p_expanding", "p_contracting", "p_persistent", "p_dormant_compatible", "p_reactivating")
+#: Whether treatment changed within the interval that ends on the row's day: growth is then an
+#: average, no constant (science 4.4). Empty where treatment is not known, or on the first day.
+CHANGE = "treatment_change"
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ def label_clones(
     Returns
     -------
     DataFrame
-        clone, day, label, probability, evidence, then :data:`PROBABILITIES`; one or more rows
-        per clone and day. A label that is not reached has no row; where none is, the row says
+        clone, day, label, probability, evidence, then :data:`PROBABILITIES` and :data:`CHANGE`;
+        one or more rows per clone and day. A label that is not reached has no row; where none is, the row says
         "undecided" (probability: the largest of the growth labels) or "not assessable".
     """
     rows: list[dict[str, Any]] = []
@@ -86,8 +89,15 @@ def label_clones(
             rested |= any(f.label in (PERSISTENT, DORMANT) for f in found)
             for item in found:
                 row = {"clone": clone, "day": visit.day, "label": item.label, "probability": item.probability}
-                rows.append({**row, "evidence": item.evidence, **probabilities})
-    return pd.DataFrame(rows, columns=[*TABLES["evolution.labels"], *PROBABILITIES])
+                change = _changed(*contexts.get(visit.day, (UNKNOWN, False)))
+                rows.append({**row, "evidence": item.evidence, **probabilities, CHANGE: change})
+    frame = pd.DataFrame(rows, columns=[*TABLES["evolution.labels"], *PROBABILITIES, CHANGE])
+    return frame.astype({CHANGE: "boolean"})
+
+
+def _changed(context: str, change: bool) -> bool | None:
+    """Whether treatment changed; None where it is not known."""
+    return None if context == UNKNOWN else bool(change or context == MIXED)
 
 
 def _growth(past: Sequence[Visit], clone: str, *, least: int) -> Array | None:
@@ -118,21 +128,25 @@ def _probabilities(
 ) -> dict[str, float]:
     """P of each growth and persistence label; NaN where it cannot be assessed."""
     result = dict.fromkeys(PROBABILITIES, math.nan)
-    yearly, two_yearly = math.log(2) / 12, math.log(2) / 24
+    yearly, two_yearly = (math.log(2) / settings[name] for name in ("fast_doubling_months", "slow_doubling_months"))
     if growth is not None:
         result["p_expanding"] = float((growth > yearly).mean())
         result["p_contracting"] = float((growth < -yearly).mean())
         result["p_reactivating"] = float((growth > 0).mean())
-    now = past[-1].burden[clone]
-    if _persists(past, clone, patient, response, expected, settings=settings) and not np.isnan(now).any():
-        low = now <= settings["low_level"]
+    earlier = _sightings(past, clone, patient, response, expected, settings=settings)
+    if earlier and not np.isnan(past[-1].burden[clone]).any():
+        # low at both ends: a clone that was large and is low for the first time has not persisted yet
+        low = (past[-1].burden[clone] <= settings["low_level"]) & np.any(
+            [v.burden[clone] <= settings["low_level"] for v in earlier], axis=0
+        )
         result["p_persistent"] = float(low.mean())
-        if growth is not None:
+        # a burden below its limit at one end bounds growth on one side only: no word on rest
+        if growth is not None and bound_of(past[-2], past[-1], clone) == "":
             result["p_dormant_compatible"] = float((low & (np.abs(growth) < two_yearly)).mean())
     return result
 
 
-def _persists(
+def _sightings(
     past: Sequence[Visit],
     clone: str,
     patient: str,
@@ -140,8 +154,8 @@ def _persists(
     expected: Mapping[tuple[str, int], float],
     *,
     settings: Mapping[str, Any],
-) -> bool:
-    """Seen now and at another day six months or more earlier, one of them in VGPR or deeper."""
+) -> list[Visit]:
+    """Days six months or more before now on which the clone was seen; none unless it is seen now, one in >= VGPR."""
 
     def seen(visit: Visit) -> bool:
         enough = visit.counts.get(clone, 0) >= settings["min_cells"]
@@ -150,7 +164,8 @@ def _persists(
     now = past[-1]
     apart = settings["months_apart"] * 365 / 12  # a year is 365 days: same date, next year
     earlier = [v for v in past[:-1] if seen(v) and now.day - v.day >= math.floor(apart)]
-    return seen(now) and bool(earlier) and any(_deep(response, patient, v.day) for v in [now, *earlier])
+    deep = any(_deep(response, patient, v.day) for v in [now, *earlier])
+    return earlier if seen(now) and deep else []
 
 
 def _deep(response: pd.DataFrame, patient: str, day: int) -> bool:
@@ -185,7 +200,7 @@ def _labels(
         why = "no absolute burden at both ends" if missing else "below the limit or too few cells at both ends"
         return [*found, Found(NOT_ASSESSABLE, math.nan, f"growth not assessable: {why}")]
     context, change = contexts.get(now.day, (UNKNOWN, False))
-    changed = "; interval crosses a treatment change" if change or context == MIXED else ""
+    changed = "; interval crosses a treatment change" if _changed(context, change) else ""
     evidence = f"{GROWTH_ONLY}; therapy unknown" if context == UNKNOWN else f"{GROWTH_ONLY}; {context}{changed}"
     if cells >= least and p["p_expanding"] >= sure:
         found.append(Found(EXPANDING, p["p_expanding"], evidence))
@@ -211,9 +226,9 @@ def _lost(last_seen: Visit, now: Visit, clone: str) -> Found:
     unit = "burden"
     if np.isnan(before).any() or np.isnan(after).any():
         before, after, unit = last_seen.fraction[clone], now.fraction[clone], "share of malignant cells"
-    upper = float(np.quantile(after, 0.95))
-    if unit != "burden":
-        upper = max(upper, zero_of_n_upper(now.n_assigned))
+    # shown: the exact bound, which is above that of the draws (science 5.4)
+    exact = now.burden_upper.get(clone, math.nan) if unit == "burden" else zero_of_n_upper(now.n_assigned)
+    upper = float(np.fmax(np.quantile(after, 0.95), exact))
     evidence = f"0 of {now.n_assigned} malignant cells; {unit} at most {upper:.2g} (95%), not zero"
     return Found(LOST, float((after < before / 10).mean()), f"{evidence}; last seen on day {last_seen.day}")
 

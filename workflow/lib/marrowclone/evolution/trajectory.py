@@ -19,10 +19,6 @@ from .statistics import Array
 TRAJECTORY = ("from_day", "to_day", "label", "probability", "evidence")
 ELIMINATION, STABLE, LINEAR, BRANCHING = "elimination", "stable", "linear", "branching / selection"
 NEUTRAL, INSUFFICIENT, UNDECIDED = "neutral-compatible", "insufficient", "undecided"
-#: Shares and changes of share (science 3.2).
-MINOR, SMALL_CHANGE, LARGE_CHANGE = 0.2, 0.10, 0.25
-#: Clones that make "many small clones".
-MANY = 5
 
 
 def trajectory(
@@ -101,17 +97,17 @@ def _class(
     start = np.column_stack([first.fraction[c] for c in clones])
     end = np.column_stack([second.fraction[c] for c in clones])
     new = [c for c in clones if not first.counts.get(c, 0) and second.counts.get(c, 0) >= settings["min_cells"]]
-    still = float((np.abs(end - start) < SMALL_CHANGE).all(axis=1).mean())
+    still = float((np.abs(end - start) < settings["small_change"]).all(axis=1).mean())
     if still >= sure and not new:
         return STABLE, still, cells
-    linear, branching = _turnover(clones, start, end, parents)
+    linear, branching = _turnover(clones, start, end, parents, settings=settings)
     if linear >= sure:
         return LINEAR, linear, f"{cells}; a descendant replaced its ancestor"
     if branching >= sure:
         return BRANCHING, branching, f"{cells}; a clone of another branch rose"
     months = (second.day - first.day) / DAYS_PER_MONTH
     fitter = [float((two_point_fitness(start[:, k], end[:, k], months=months) > 0).mean()) for k in range(len(clones))]
-    if len(clones) >= MANY and max(fitter) <= 0.9:
+    if len(clones) >= settings["many_clones"] and max(fitter) <= settings["fitter_probability"]:
         return NEUTRAL, math.nan, f"{cells}; no clone fitter than the rest; no test of neutrality"
     return UNDECIDED, max(still, linear, branching), f"{cells}; no class reaches its probability"
 
@@ -135,22 +131,25 @@ def _ancestors(clone: str, parents: Mapping[str, str]) -> set[str]:
     return above
 
 
-def _turnover(clones: Sequence[str], start: Array, end: Array, parents: Mapping[str, str]) -> tuple[float, float]:
+def _turnover(
+    clones: Sequence[str], start: Array, end: Array, parents: Mapping[str, str], *, settings: Mapping[str, Any]
+) -> tuple[float, float]:
     """P(linear) and P(branching): which clone rose, which fell, and how they are related."""
     above = {c: _ancestors(c, parents) for c in clones}
     n = len(clones)
     # related[i, j]: clone i descends from clone j
     related = np.array([[clones[j] in above[clones[i]] for j in range(n)] for i in range(n)])
     change = end - start
-    rises, falls = change >= LARGE_CHANGE, change <= -LARGE_CHANGE
+    minor, small, large = settings["minor_share"], settings["small_change"], settings["large_change"]
+    rises, falls = change >= large, change <= -large
     line = np.zeros(len(start), dtype=bool)
     for i in range(n):
         # only this lineage rises; what falls is its ancestor
         apart = [k for k in range(n) if k != i and not related[k, i] and not related[i, k]]
         replaced = (falls & related[i][None, :]).any(axis=1)
-        line |= rises[:, i] & replaced & ~(change[:, apart] >= SMALL_CHANGE).any(axis=1)
-    selected = (start < MINOR) & (end >= MINOR)
-    major_falls = (start >= MINOR) & falls
+        line |= rises[:, i] & replaced & ~(change[:, apart] >= small).any(axis=1)
+    selected = (start < minor) & (end >= minor)
+    major_falls = (start >= minor) & falls
     branch = np.zeros(len(start), dtype=bool)
     dominant_start, dominant_end = start.argmax(axis=1), end.argmax(axis=1)
     for i in range(n):

@@ -17,8 +17,8 @@ from .gather import Patient, tumour_noun
 from .render import render
 from .rows import rows_of
 from .sections import group_shares, qc_counts
-from .sentences import calls, clone_names, rung
-from .truth_table import truth_rows
+from .sentences import calls, clone_names, hidden, rung
+from .truth_table import WHOLE, truth_rows
 
 #: Labels that a reader of the cohort wants to see at once.
 ALARMING = ("expanding", "reactivating", "re-emergent", "new")
@@ -55,6 +55,7 @@ def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
     names = clone_names(patient)
     visits = [words.timepoint(t) for t in dict.fromkeys(patient.samples["timepoint"].astype(str))]
     tier = "" if last is None else str(last["tier"])
+    suffixes = [] if last is None else words.suffixes(str(last["tier_suffix"]))
     scored = last is not None and not words.missing(last["css"])
     return {
         "name": patient.name,
@@ -62,7 +63,9 @@ def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
         "visits": ", ".join(visits),
         "cells": f"{len(patient.cells):,}",
         "plasma": f"{int(patient.cells['is_tumour_type'].eq(True).sum()):,}",
-        "malignant": words.called(malignant, normal, unassigned) if len(patient.malignant) else words.NOT_KNOWN,
+        "malignant": words.called(malignant, normal, unassigned, hidden=hidden(patient))
+        if len(patient.malignant)
+        else words.NOT_KNOWN,
         "clones": str(len(names)) if names else words.NOT_KNOWN,
         "rung": rung(patient),
         "tier": tier or "–",
@@ -71,7 +74,7 @@ def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
         else words.tier(tier)
         if last is None
         else str(last.get("tier_words", "")) or words.tier(tier),
-        "suffix": "" if last is None else str(last["tier_suffix"]),
+        "suffix": " ".join(code.replace("-", "−") for code, _ in suffixes),
         "day": "" if last is None else words.when(last["day"]),
         "score": f"{last['css']:.0f}" if scored and last is not None else words.NOT_KNOWN,
         "interval": words.span(last["css_lower"], last["css_upper"]) if last is not None else words.NOT_KNOWN,
@@ -152,11 +155,20 @@ def truth_section(truth: pd.DataFrame) -> Section | None:
         "truth",
         "Comparison with the known truth",
         "This cohort was simulated, so the truth is known. The figures say how this run did on these made-up "
-        "patients, not how it would do on real ones.",
+        "patients, not how it would do on real ones. Precision: share of malignant calls that are right. Recall: share "
+        "of malignant cells that were called so. F1: both in one. ARI: agreement on which cells share a clone (1 is "
+        "full, 0 is chance). n: cells, clones, arms or samples that the figure rests on.",
     )
     headline, detail = truth_rows(truth)
-    columns = ["Patient", "Quantity", "Truth", "Estimate", "95% interval", "n"]
-    section.tables.append(Table(columns, headline, caption="Headline figures", numeric=frozenset({2, 3, 4, 5})))
+    columns, numbers = ["Patient", "Quantity", "Truth", "Estimate", "95% interval", "n"], frozenset({2, 3, 4, 5})
+    whole = [row for row in headline if row[0] == WHOLE]
+    single = [row for row in headline if row[0] != WHOLE]
+    if whole:
+        section.tables.append(Table(columns, whole, caption="The whole cohort", numeric=numbers))
+    if single:
+        section.tables.append(
+            Table(columns, single, caption=f"Each patient ({len(single):,} rows)", numeric=numbers, folded=True)
+        )
     if detail:
         section.tables.append(
             Table(
@@ -195,6 +207,7 @@ def cohort_page(
         ("kept cells", f"{len(cells):,}"),
         ("tumour cell types", ", ".join(tumour_types)),
         ("seed", str(facts.get("seed", "–"))),
+        *((name, str(value)) for name, value in facts.get("run", {}).items()),
         *((name, str(version)) for name, version in facts.get("versions", {}).items()),
     ]
     return render(

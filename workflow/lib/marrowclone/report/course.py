@@ -6,6 +6,7 @@ import pandas as pd
 
 from . import words
 from .blocks import Section, Table
+from .evidence import trajectory_class
 from .figures import burden as burden_figure
 from .figures import quality, score, timeline
 from .gather import Patient
@@ -30,7 +31,7 @@ def timeline_section(patient: Patient) -> Section:
         if len(clinical["mrd"])
         else "Samples and what the clinical tables hold.",
     )
-    absent = [n for n, f in clinical.items() if not len(f)]
+    absent = ["MRD" if n == "mrd" else n for n, f in clinical.items() if not len(f)]
     if absent and not patient.healthy:
         section.notes.append(f"Nothing recorded for this patient in: {', '.join(absent)}.")
     if len(clinical["mrd"]):
@@ -42,9 +43,10 @@ def _mrd_table(mrd: pd.DataFrame) -> Table:
     rows = []
     for row in rows_of(mrd):
         said = f"MRD-{row.result}" if row.result in {"negative", "positive"} else str(row.result)
-        limit = "limit not given" if words.missing(row.lod) else f"at {words.share(row.lod)}"
+        if row.result != "positive":  # a negative result says nothing without its limit; a positive one has a value
+            said += " (limit not given)" if words.missing(row.lod) else f" (at {words.share(row.lod)})"
         rows.append(
-            [words.number(row.day), str(row.assay), f"{said} ({limit})", words.share(row.value), words.share(row.lod),
+            [words.number(row.day), str(row.assay), said, words.share(row.value), words.share(row.lod),
              words.number(row.cells_analysed)]
         )  # fmt: skip
     return Table(
@@ -68,7 +70,7 @@ def trajectory_section(patient: Patient) -> Section:
         section.blank = "No landmark could be scored." if not patient.healthy else "Healthy donors are not scored."
         return section
     if (table["tier"].astype(str) == "").all() and table["css"].isna().all():
-        section.blank = f"Not assessable at any landmark. {table['reason'].iloc[-1]}".strip()
+        section.blank = "Not assessable at any landmark; “At a glance” says why."
         return section
     section.draw(
         score.trajectory(table),
@@ -84,7 +86,7 @@ def trajectory_section(patient: Patient) -> Section:
                 words.number(row.day), str(row.tier) or "–", str(row.tier_suffix) or "–",
                 words.number(row.css, 2), words.between(row.css_lower, row.css_upper, as_share=False),
                 words.between(row.css_total_lower, row.css_total_upper, as_share=False),
-                *(words.number(getattr(row, c), 2) for c in "DCFQM"), words.share(row.coverage), str(row.reason),
+                *(words.number(getattr(row, c), 2) for c in "DCFQM"), words.share(row.coverage), words.told(row.reason),
             ]
         )  # fmt: skip
     section.tables.append(
@@ -110,14 +112,17 @@ def burden_section(patient: Patient) -> Section:
     if not len(patient.burden) and not (len(patient.fractions) and patient.fractions["burden_upper"].notna().any()):
         section.blank = "Burden is not assessable: no source measured it."
         return section
-    section.draw(
-        burden_figure.burden(patient.burden, patient.fractions, patient.samples),
-        name="burden",
-        title="Tumour burden by source and by clone over days, log scale",
-        caption="Every source (filled: the one used; open: kept as check; short bar: limit of detection). "
-        + ("Below, each clone: burden of the source used times the clone's share. " if len(patient.fractions) else "")
-        + "Bars: 95% intervals.",
-    )
+    if pd.concat([patient.burden["burden_upper"], patient.fractions["burden_upper"]]).notna().any():
+        section.draw(
+            burden_figure.burden(patient.burden, patient.fractions, patient.samples),
+            name="burden",
+            title="Tumour burden by source and by clone over days, log scale",
+            caption="Every source (filled: the one used; open: kept as check; short bar: limit of detection). "
+            + ("Below, each clone: burden of the source used times its share. " if len(patient.fractions) else "")
+            + "Bars: 95% intervals.",
+        )
+    else:
+        section.blank = "Burden is not assessable: the sources below give no figure."
     rows = []
     for row in rows_of(patient.burden.sort_values(["day", "sample"], kind="stable")):
         bound = (words.missing(row.burden) or row.burden == 0) and not words.missing(row.burden_upper)
@@ -127,7 +132,7 @@ def burden_section(patient: Patient) -> Section:
                 "yes" if row.used is True else "no",
                 f"below {words.share(row.burden_upper)}" if bound else words.share(row.burden),
                 words.between(row.burden_lower, row.burden_upper), words.share(row.limit_of_detection),
-                str(row.note) or "–",
+                words.told(row.note) or "–",
             ]
         )  # fmt: skip
     if rows:
@@ -154,34 +159,26 @@ def dynamics_section(patient: Patient) -> Section:
     if not len(patient.dynamics) and not len(patient.labels):
         section.blank = "Growth is not assessable: it needs clones at two timepoints."
         return section
+    section.tables += trajectory_class(patient)
     if len(patient.labels):
-        rows = [
-            [
-                str(r.clone),
-                words.number(r.day),
-                words.plain(r.label),
-                words.share(r.probability),
-                words.plain(r.evidence),
-            ]
-            for r in rows_of(patient.labels.sort_values(["day", "clone"], kind="stable"))
-        ]
-        section.tables.append(
-            Table(
-                ["Clone", "Day", "Label", "Probability", "Evidence"], rows, caption="Labels", numeric=frozenset({1, 3})
-            )
-        )  # fmt: skip
+        labels = patient.labels.sort_values(["day", "clone"], kind="stable")
+        latest = labels["day"] == labels.groupby("clone")["day"].transform("max")
+        section.tables.append(_labels(labels[latest], "Latest labels of each clone"))
+        if not latest.all():
+            section.tables.append(_labels(labels, f"Labels at every sampling day ({len(labels):,} rows)", folded=True))
     if len(patient.dynamics):
         rows = [
             [
                 str(r.clone), f"{words.number(r.from_day)} to {words.number(r.to_day)}",
                 words.number(r.growth_per_month, 2), words.between(r.lower, r.upper, as_share=False),
-                words.share(r.p_growing), words.number(r.relative_fitness, 2), words.plain(r.therapy_context),
+                words.probability(r.p_growing), words.number(r.relative_fitness, 2),
+                words.therapy_context(r.therapy_context),
             ]
             for r in rows_of(patient.dynamics)
         ]  # fmt: skip
         section.tables.append(
             Table(
-                ["Clone", "Days", "Growth (per month)", "Interval", "P(growing)", "Fitness (per month)", "Therapy"],
+                ["Clone", "Days", "Growth (per month)", "95% interval", "P(growing)", "Fitness (per month)", "Therapy"],
                 rows,
                 caption="Net growth rate between samples; ln 2 = 0.69 per month is doubling every month. "
                 "Fitness: growth against the patient's other clones.",
@@ -189,6 +186,16 @@ def dynamics_section(patient: Patient) -> Section:
             )
         )  # fmt: skip
     return section
+
+
+def _labels(table: pd.DataFrame, caption: str, *, folded: bool = False) -> Table:
+    rows = [
+        [str(r.clone), words.number(r.day), words.plain(r.label), words.probability(r.probability),
+         words.told(words.plain(r.evidence)).replace("; mixed", "; partly on therapy")]
+        for r in rows_of(table)
+    ]  # fmt: skip
+    columns = ["Clone", "Day", "Label", "Probability", "Evidence"]
+    return Table(columns, rows, caption=caption, numeric=frozenset({1, 3}), folded=folded)
 
 
 def resistance_section(patient: Patient) -> Section:

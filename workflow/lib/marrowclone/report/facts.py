@@ -28,6 +28,20 @@ def versions() -> dict[str, str]:
     return found
 
 
+def run_facts(integration: Mapping[str, Any]) -> dict[str, str]:
+    """What the embedding's ``integration.json`` says of the run, by the name that the page prints."""
+    named = {
+        "device": "device_name", "embedding": "method", "latent dimensions": "n_latent",
+        "genes in the embedding": "n_genes", "epochs": "n_epochs", "batches": "n_batches", "no model because": "reason",
+    }  # fmt: skip
+    found = {said: integration.get(key) for said, key in named.items()}
+    return {
+        said: f"{value:,}" if isinstance(value, int) else str(value)
+        for said, value in found.items()
+        if value not in (None, "")
+    }
+
+
 def flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested settings as ``(a.b.c, value)``, in the order in which they stand."""
     rows: list[tuple[str, str]] = []

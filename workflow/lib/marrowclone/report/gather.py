@@ -17,6 +17,14 @@ from ..keys import HEALTHY, TABLES
 SHEET_COLUMNS = ("sample", "patient", "timepoint", "day", "compartment", "sort", "batch", "chemistry", "prep")
 
 
+#: Tables of evidence beside the contract: field of :class:`Patient` and the columns that the page shows.
+EVIDENCE: dict[str, tuple[str, ...]] = {
+    "selection": ("k", "bic", "smallest", "resolvable", "chosen", "note"),
+    "summary": ("clone", "n_cells", "n_assigned", "nearest", "events", "d_prime", "misassignment", "note"),
+    "trajectory": ("from_day", "to_day", "label", "probability", "evidence"),
+}
+
+
 def empty(name: str) -> pd.DataFrame:
     """An empty frame with the columns of a contract table."""
     return pd.DataFrame(columns=list(TABLES[name]))
@@ -80,6 +88,9 @@ class Patient:
     dynamics: pd.DataFrame = field(default_factory=lambda: empty("evolution.dynamics"))
     labels: pd.DataFrame = field(default_factory=lambda: empty("evolution.labels"))
     resistance: pd.DataFrame = field(default_factory=lambda: empty("evolution.resistance"))
+    selection: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVIDENCE["selection"])))
+    summary: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVIDENCE["summary"])))
+    trajectory: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVIDENCE["trajectory"])))
     landmarks: pd.DataFrame = field(default_factory=lambda: empty("cure.landmarks"))
     qol: pd.DataFrame = field(default_factory=lambda: empty("cure.qol"))
     clinical: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -140,6 +151,9 @@ def read_patient(
         the cohort's clinical tables by name.
     """
     frames = {key: read_one(table, paths.get(key)) for key, table in PATIENT_TABLES.items()}
+    for key, columns in EVIDENCE.items():
+        path = Path(paths.get(key, ""))
+        frames[key] = (tables.read_result(path) if path.is_file() else pd.DataFrame()).reindex(columns=list(columns))
     cells = read_one("embedding.cells", paths.get("cells"))
     landmarks = read_one("cure.landmarks", paths.get("landmarks"))
     qol = read_one("cure.qol", paths.get("qol"))

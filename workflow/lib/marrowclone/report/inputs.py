@@ -21,11 +21,14 @@ SUFFIXES: dict[str, str] = {
     "arms": "arms.tsv",
     "clone_cells": "cells.tsv.gz",
     "profiles": "profiles.tsv",
+    "selection": "selection.tsv",
+    "summary": "summary.tsv",
     "tree": "tree.tsv",
     "fractions": "fractions.tsv",
     "burden": "burden.tsv",
     "dynamics": "dynamics.tsv",
     "labels": "labels.tsv",
+    "trajectory": "trajectory.tsv",
     "resistance": "resistance.tsv",
 }
 

@@ -17,11 +17,14 @@ PER_PATIENT: dict[str, str] = {
     "arms": "results/copy_number/{patient}.arms.tsv",
     "clone_cells": "results/clones/{patient}.cells.tsv.gz",
     "profiles": "results/clones/{patient}.profiles.tsv",
+    "selection": "results/clones/{patient}.selection.tsv",
+    "summary": "results/clones/{patient}.summary.tsv",
     "tree": "results/evolution/{patient}.tree.tsv",
     "fractions": "results/evolution/{patient}.fractions.tsv",
     "burden": "results/evolution/{patient}.burden.tsv",
     "dynamics": "results/evolution/{patient}.dynamics.tsv",
     "labels": "results/evolution/{patient}.labels.tsv",
+    "trajectory": "results/evolution/{patient}.trajectory.tsv",
     "resistance": "results/evolution/{patient}.resistance.tsv",
 }
 #: Read once.

@@ -19,14 +19,14 @@ from .facts import flat
 from .gather import Patient, tumour_noun
 from .render import render
 from .sections import cells_section, clones_section, copy_number_section
-from .sentences import finding, glance, rung
+from .sentences import finding, glance, reference_words
 
 
-def methods_section(facts: Mapping[str, Any], *, reference: str) -> Section:
+def methods_section(facts: Mapping[str, Any], *, reference: tuple[str, str]) -> Section:
     """Versions, settings, seed and code of the run.
 
     ``facts``: ``versions`` (name -> version), ``settings`` (nested configuration), ``seed``,
-    ``code`` (rule -> hash). Missing ones are left out.
+    ``code`` (rule -> hash). Missing ones are left out. ``reference``: what it is, how far to believe it.
     """
     section = Section(
         "methods",
@@ -34,10 +34,10 @@ def methods_section(facts: Mapping[str, Any], *, reference: str) -> Section:
         "With these versions, settings, seed and input the same tables come out again. Settings marked as "
         "judgement in the configuration's documentation have no direct evidence.",
     )
-    text, trust = words.RUNGS.get(reference, (reference, ""))
+    text, trust = reference
     section.notes += [
-        "Copy number: raw counts of all of the patient's timepoints together, smoothed along the genome, against "
-        f"{'no reference' if reference == 'none' else text}. Confidence: {trust}.",
+        "Copy number: raw counts of all of the patient's timepoints together, smoothed along the genome. "
+        f"Reference: {text}. Confidence: {trust}.",
         "Clones: malignant cells grouped by copy number, jointly over timepoints. Intervals are 95% unless they "
         "say 90%.",
         f"Seed of the cohort: {facts.get('seed', '–')}.",
@@ -68,7 +68,7 @@ def patient_sections(patient: Patient, *, noun: str, facts: Mapping[str, Any]) -
         dynamics_section(patient),
         resistance_section(patient),
         quality_section(patient),
-        methods_section(facts, reference=rung(patient)),
+        methods_section(facts, reference=reference_words(patient)),
     ]
 
 

@@ -7,11 +7,12 @@ import pandas as pd
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
 from . import words
 from .blocks import Section, Table
+from .evidence import number_of_clones
 from .figures import clones as clone_figures
 from .figures import composition, copy_number
 from .gather import Patient
 from .rows import rows_of
-from .sentences import clone_names, rung
+from .sentences import clone_names, hidden, reference_words, rung
 
 
 def sample_title(row: pd.Series) -> str:
@@ -124,7 +125,7 @@ def events_in_words(arms: pd.DataFrame, clone: str) -> str:
         (
             copy_number.chromosome_key(r.chromosome),
             r.arm,
-            f"{str(r.chromosome).removeprefix('chr')}{r.arm} ×{int(r.state)}",
+            f"{str(r.chromosome).removeprefix('chr')}{r.arm} ×{copy_number.copies(r.state)}",
         )
         for r in rows_of(rows)
     ]
@@ -140,7 +141,7 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
         "be believed. Whole-genome doubling, focal events and copy-neutral losses are not seen by this method.",
     )
     level = rung(patient)
-    text, trust = words.RUNGS.get(level, (level, "confidence not known"))
+    text, trust = reference_words(patient)
     note = (
         f"Reference {level}: {text}. Confidence: {trust}."
         if level != "none"
@@ -151,7 +152,7 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
         if level != "none" and not words.missing(row["n_cells"]):
             note += f" It holds {words.count(row['n_cells'], 'cell')} of {words.count(row['n_samples'], 'sample')}."
         if row["reason"]:
-            note += f" Why: {row['reason']}."
+            note += f" Why: {words.told(row['reason'])}."
     section.notes.append(note.replace("..", "."))
     if not len(patient.malignant):
         section.blank = f"No {noun}s were examined: malignant calls and copy number are not assessable."
@@ -160,12 +161,12 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
     counts = counts.reindex(
         index=list(patient.samples["sample"]), columns=[MALIGNANT, NORMAL, UNASSIGNED], fill_value=0
     )
-    rows = []
+    rows, unseen = [], hidden(patient)
     for _, row in patient.samples.iterrows():
         m, n, u = (int(v) for v in counts.loc[row["sample"]])
         rows.append(
             [words.timepoint(str(row["timepoint"])), words.number(row["day"]), str(row["sample"]), f"{m + n + u:,}",
-             f"{m:,}", f"{n:,}", f"{u:,}", words.called(m, n, 0) if n + m else words.called(0, 0, u)]
+             f"{m:,}", f"{n:,}", f"{u:,}", words.called(m, n, 0, hidden=unseen) if n + m else words.called(0, 0, u)]
         )  # fmt: skip
     section.tables.append(
         Table(
@@ -205,7 +206,8 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
             copy_number.ratio_profiles(patient.profiles),
             name="profiles",
             title="Log2 ratio along the genome for each clone",
-            caption="Smoothed signal of each clone along the genome, from which the states above were called.",
+            caption="Log2 ratio of each clone's summed counts in bins of genes along the genome. The states above come "
+            "from whole arms; a single bin is no evidence of a focal event.",
         )
     if not len(patient.arms) and not len(patient.profiles):
         section.notes.append("No copy-number states: too few malignant cells, or none.")
@@ -238,11 +240,13 @@ def clones_section(patient: Patient) -> Section:
         rows = []
         for row in rows_of(table.sort_values(["day", "sample", "clone"], kind="stable")):
             none = row.n_malignant == 0
+            # the bound of "0 of n" rests on the malignant cells that have a clone, not on all
+            n = int(getattr(row, "n_assigned", row.n_malignant))
             said = f"at most {words.share(row.upper)}" if row.n_clone == 0 else words.share(row.fraction)
             rows.append(
                 [
                     words.timepoint(str(row.timepoint)), words.number(row.day), str(row.sample), str(row.clone),
-                    "0 malignant cells" if none else f"{int(row.n_clone):,} of {int(row.n_malignant):,}",
+                    "0 malignant cells" if none else f"{int(row.n_clone):,} of {n:,}",
                     "not assessable" if none else said,
                     words.NOT_KNOWN if none else words.between(row.lower, row.upper),
                 ]
@@ -251,7 +255,8 @@ def clones_section(patient: Patient) -> Section:
             Table(
                 ["Timepoint", "Day", "Sample", "Clone", "Cells", "Share", "95% interval"],
                 rows,
-                caption="Shares of malignant cells by sample and clone",
+                caption="Shares of malignant cells by sample and clone. Cells: of the malignant cells that have a "
+                "clone. Zero cells: the interval ends at the one-sided 95% bound or above.",
                 numeric=frozenset({1, 4, 5, 6}),
                 folded=True,
             )
@@ -262,6 +267,7 @@ def clones_section(patient: Patient) -> Section:
             name="tree",
             title="Tree of the clones with the events of each branch",
             caption="The tree of clones, trunk first, with the events that each branch adds and the support of "
-            "the branch (0 to 1). It orders events, it does not date them.",
+            "the branch (0 to 1). + one copy more, ++ two or more, − one less. It orders events, it dates none.",
         )  # fmt: skip
+    section.tables += number_of_clones(patient)
     return section

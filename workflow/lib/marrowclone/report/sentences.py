@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..keys import MALIGNANT, NORMAL, UNASSIGNED
+from ..keys import HIDDEN_TUMOUR_CELLS, MALIGNANT, NORMAL, PLASMA, UNASSIGNED
 from . import words
 from .figures.style import clone_order
 from .gather import Patient
@@ -31,6 +31,18 @@ def rung(patient: Patient) -> str:
     return str(patient.reference["rung"].iloc[0]) if len(patient.reference) else "none"
 
 
+def reference_words(patient: Patient) -> tuple[str, str]:
+    """(what the reference is, how far it can be believed) of the patient's rung.
+
+    R1 is also the rung of cells that the user labelled: these are no plasma cells, and that
+    they are the tumour's normal counterpart is not ours to say.
+    """
+    level = rung(patient)
+    if level == "R1" and PLASMA not in str(patient.reference["cell_types"].iloc[0]).split(", "):
+        return "cells of the same patient that the user labelled as normal", "as good as the user's labels"
+    return words.RUNGS.get(level, (level, "not known"))
+
+
 def finding(patient: Patient, *, noun: str) -> str:
     """What was found, in one plain sentence or two. ``noun``: what a tumour-type cell is called."""
     kept = len(patient.cells)
@@ -48,7 +60,7 @@ def finding(patient: Patient, *, noun: str) -> str:
         return (
             f"Healthy donor with {words.count(found, noun)}: "
             + (
-                _none_of(normal, unassigned, noun)
+                _none_of(normal, unassigned, noun, unseen=hidden(patient))
                 if malignant == 0
                 else f"{words.called(malignant, normal, unassigned)} called malignant"
             )
@@ -63,8 +75,9 @@ def finding(patient: Patient, *, noun: str) -> str:
         return f"Not assessable: {_none_of(normal, unassigned, noun)} at {where}. They may be malignant or normal."
     if malignant == 0:
         return (
-            f"No tumour found: {_none_of(normal, unassigned, noun)}. "
-            "This bounds the tumour from above; it does not show its absence."
+            f"No tumour found: {_none_of(normal, unassigned, noun, unseen=hidden(patient))}. "
+            f"This bounds the tumour {'among the cells that could be called' if unassigned else 'from above'}; "
+            "it does not show its absence."
         )
     names = clone_names(patient)
     head = (
@@ -75,13 +88,22 @@ def finding(patient: Patient, *, noun: str) -> str:
     return f"{head}. {_latest(patient, noun)}".strip()
 
 
-def _none_of(normal: int, unassigned: int, noun: str) -> str:
+def hidden(patient: Patient) -> int:
+    """Malignant cells that may go unseen in a patient in whom no tumour was found; 0 where one was.
+
+    0 for a healthy donor, too: there zero of n bounds the false positives, not a tumour.
+    """
+    return 0 if patient.healthy or calls(patient)[0] else HIDDEN_TUMOUR_CELLS
+
+
+def _none_of(normal: int, unassigned: int, noun: str, *, unseen: int = 0) -> str:
     """No malignant cell: zero of the cells that could be called, always with its bound."""
     if normal == 0:
         return f"none of {words.count(unassigned, noun)} could be called" if unassigned else f"no {noun} was examined"
-    text = (
-        f"0 of {words.count(normal, noun)} called malignant (share below {words.share(words.zero_bound(normal))}, 95%)"
-    )
+    bound = words.zero_bound(normal, hidden=unseen)
+    text = f"0 of {words.count(normal, noun)} called malignant ("
+    text += f"share below {words.share(bound)}, 95%" if bound < 1 else "too few to bound the share"
+    text += f"; a tumour of fewer than about {unseen} cells would not be seen)" if unseen else ")"
     return f"{text}, {unassigned:,} unassigned" if unassigned else text
 
 
@@ -129,6 +151,7 @@ class Glance:
     trend: str
     day: str
     score: str
+    scored: bool
     interval: str
     total: str
     chance: str
@@ -189,7 +212,7 @@ def glance(patient: Patient) -> Glance:
         reason = "healthy donors are not scored" if patient.healthy else "no landmark could be scored"
         parts = [Component(c, n, m, None) for c, (n, m) in words.COMPONENTS.items() if c != "M"]
         return Glance(
-            "–", "not assessable", direction, said, "", "not assessable", "–", "–", "", reason, "–", [], parts,
+            "–", "not assessable", direction, said, "", "not assessable", True, "–", "–", "", reason, "–", [], parts,
             [] if patient.healthy else gone, "",
         )  # fmt: skip
     row = patient.landmarks.iloc[-1]
@@ -202,10 +225,10 @@ def glance(patient: Patient) -> Glance:
     level = _level(tier)
     chance = ""
     if level is not None and not words.missing(row[f"p_t{level}"]):
-        chance = f"probability of this tier: {words.share(row[f'p_t{level}'])}"
+        chance = f"probability of this tier: {words.probability(row[f'p_t{level}'])}"
         beyond = sum(float(row[f"p_t{k}"]) for k in range(level, 6) if not words.missing(row[f"p_t{k}"]))
         if level > 0:
-            chance += f"; of T{level} or nearer to cure: {words.share(min(1.0, beyond))}"
+            chance += f"; of T{level} or nearer to cure: {words.probability(beyond)}"
     scored = not words.missing(row["css"])
     return Glance(
         tier=tier,
@@ -214,13 +237,14 @@ def glance(patient: Patient) -> Glance:
         trend=said,
         day=words.when(row["day"]),
         score=f"{float(row['css']):.0f}" if scored else "not given",
+        scored=scored,
         interval=words.span(row["css_lower"], row["css_upper"]),
         total=words.span(row["css_total_lower"], row["css_total_upper"]),
         chance=chance,
-        reason=str(row["reason"]).partition(" Next: ")[0],
+        reason=words.told(str(row["reason"]).partition(" Next: ")[0]),
         coverage=words.share(row["coverage"]),
         suffixes=words.suffixes(str(row["tier_suffix"])),
         components=parts,
         missing=gone,
-        next=str(row.get("next", "") or ""),
+        next="" if words.missing(row.get("next", "")) else words.told(row["next"]),
     )

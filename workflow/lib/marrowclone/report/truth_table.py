@@ -20,6 +20,7 @@ HEADLINE = (
     "burden, median absolute log10 error", "burden, intervals with the truth",
 )  # fmt: skip
 COHORT = "all"
+WHOLE = "whole cohort"
 
 
 def truth_rows(truth: pd.DataFrame) -> tuple[list[list[str]], list[list[str]]]:
@@ -35,7 +36,7 @@ def truth_rows(truth: pd.DataFrame) -> tuple[list[list[str]], list[list[str]]]:
     head["first"] = (head["patient"] != COHORT).astype(int)
     head = head.sort_values(["first", "patient", "order"], kind="stable")
     headline = [
-        ["whole cohort" if r.patient == COHORT else str(r.patient), str(r.quantity), _value(r.truth, r.unit),
+        [WHOLE if r.patient == COHORT else str(r.patient), str(r.quantity), _value(r.truth, r.unit),
          _value(r.estimate, r.unit), _between(r), words.number(getattr(r, "n", None))]
         for r in rows_of(head)
     ]  # fmt: skip

@@ -10,6 +10,8 @@ import math
 import re
 from typing import Any
 
+from scipy.special import betaincinv
+
 #: Plain words of the tiers (science 8.2).
 TIERS: dict[str, str] = {
     "T0": "active or progressing disease",
@@ -28,12 +30,12 @@ SUFFIXES: dict[str, str] = {
     "Q?": "quality of life not known",
     "C+": "no clone seen expanding, reactivating or dormant and resistant",
     "C-": "at least one clone expanding, reactivating, or dormant and resistant",
-    "C?": "clones not assessable",
+    "C?": "clones, or whether one expands, not assessable",
 }
 
 #: The reference ladder in words, with what it lets one believe (science 1.6).
 RUNGS: dict[str, tuple[str, str]] = {
-    "R1": ("normal plasma cells of the same patient and capture", "highest"),
+    "R1": ("normal plasma cells of the same patient", "highest"),
     "R2": ("plasma cells of healthy donors in the same study", "high"),
     "R3": ("plasma cells of healthy donors from another study", "moderate"),
     "R4": (
@@ -61,7 +63,7 @@ SCALES: dict[str, str] = {
     "QL2": "Global health", "PF2": "Physical function", "RF2": "Role function", "EF": "Emotional function",
     "CF": "Cognitive function", "SF": "Social function", "FA": "Fatigue", "NV": "Nausea, vomiting", "PA": "Pain",
     "DY": "Dyspnoea", "SL": "Insomnia", "AP": "Appetite loss", "CO": "Constipation", "DI": "Diarrhoea",
-    "FI": "Financial difficulty", "SUMMARY": "C30 summary", "DS": "Disease symptoms", "SE": "Side effects",
+    "FI": "Financial difficulty", "SUM": "C30 summary", "DS": "Disease symptoms", "SE": "Side effects",
     "BI": "Body image", "FP": "Future perspective", "INDEX": "EQ-5D index", "VAS": "EQ-VAS",
 }  # fmt: skip
 #: Scales on which a high score is a bad sign (symptoms); on all others high is good.
@@ -129,7 +131,26 @@ def share(value: Any) -> str:
     percent = 100 * value
     if percent > 99 and percent < 100:
         return f"{math.floor(percent * 10) / 10:.1f}%"  # 99.96% is not "100%"
-    return f"{percent:.0f}%" if percent >= 10 else f"{percent:.1f}%" if percent >= 1 else f"{percent:.2g}%"
+    return f"{percent:.0f}%" if percent >= 10 else f"{percent:.1f}%" if percent >= 1 else f"{percent:#.2g}%"
+
+
+def probability(value: Any) -> str:
+    """A probability that was counted from draws: ``98%``; never a bare 0% or 100%."""
+    if missing(value):
+        return NOT_KNOWN
+    value = float(value)
+    return "below 0.1%" if value < 1e-3 else "above 99.9%" if value > 1 - 1e-3 else share(value)
+
+
+def told(text: Any) -> str:
+    """A chapter's remark with its numbers as the page prints them: ``day 1,000``, ``1 × 10⁻⁶``."""
+
+    def written(found: re.Match[str]) -> str:
+        raised = str(int(found[2])).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{found[1]} × 10{raised}"
+
+    said = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)\b", written, str(text))
+    return re.sub(r"(?<![\w.,])\d{4,}(?![\w.])", lambda found: f"{int(found[0]):,}", said)
 
 
 def between(lower: Any, upper: Any, *, as_share: bool = True) -> str:
@@ -145,28 +166,32 @@ def span(lower: Any, upper: Any) -> str:
     return NOT_KNOWN if missing(lower) or missing(upper) else f"{float(lower):.0f} to {float(upper):.0f}"
 
 
-def zero_bound(n: float) -> float:
-    """Exact one-sided 95% upper bound of a share when 0 of ``n`` were seen (science 5.4)."""
-    return 1.0 if n <= 0 else 1.0 - 0.05 ** (1.0 / float(n))
+def zero_bound(n: float, *, hidden: int = 0) -> float:
+    """Exact one-sided 95% upper bound of a share when 0 of ``n`` were seen (science 5.4).
+
+    ``hidden`` of the ``n`` may be what is looked for, unseen: the bound is then that of ``hidden`` of ``n``.
+    """
+    return 1.0 if n <= hidden else float(betaincinv(hidden + 1, n - hidden, 0.95))
 
 
-def of_n(x: float, n: float) -> str:
+def of_n(x: float, n: float, *, hidden: int = 0) -> str:
     """``41 of 300 (14%)``; zero of n carries its upper bound; nothing of nothing is said so."""
     if n <= 0:
         return "none examined"
     if x == 0:
-        return f"0 of {int(n):,} (below {share(zero_bound(n))})"
+        bound = zero_bound(n, hidden=hidden)
+        return f"0 of {int(n):,} ({f'below {share(bound)}' if bound < 1 else 'too few to bound'})"
     return f"{int(x):,} of {int(n):,} ({share(x / n)})"
 
 
-def called(malignant: float, normal: float, unassigned: float) -> str:
+def called(malignant: float, normal: float, unassigned: float, *, hidden: int = 0) -> str:
     """The malignant share among cells that could be called; the unassigned bound nothing.
 
     A cell that is unassigned may be malignant: it is no part of any "0 of n".
     """
     if malignant + normal == 0:
         return "not assessable" + (f": {int(unassigned):,} unassigned" if unassigned else "")
-    text = of_n(malignant, malignant + normal)
+    text = of_n(malignant, malignant + normal, hidden=hidden)
     return f"{text}; {int(unassigned):,} unassigned" if unassigned else text
 
 
@@ -206,6 +231,11 @@ def tier(code: str) -> str:
 def suffixes(text: str) -> list[tuple[str, str]]:
     """The parts of a tier suffix (``Q+-C?``) with their plain words."""
     return [(part, SUFFIXES[part]) for part in re.findall(r"[QC][+\-0?]", str(text)) if part in SUFFIXES]
+
+
+def therapy_context(code: Any) -> str:
+    """``mixed`` as ``partly on therapy``; other contexts as they stand."""
+    return "partly on therapy" if str(code) == "mixed" else plain(code)
 
 
 def plain(text: Any) -> str:

@@ -73,6 +73,8 @@ def fractions(table: pd.DataFrame, samples: pd.DataFrame) -> Figure:
             last = seen.iloc[-1]
             zero = last["n_clone"] == 0
             text = f"≤ {words.share(last['upper'])}" if zero else words.share(last["fraction"])
+            if last["day"] < samples["day"].max():  # later samples hold no malignant cell
+                text += f"\non {words.when(last['day'])}"
             axes.annotate(
                 text, (1, 0.5), xycoords="axes fraction", xytext=(6, 0), textcoords="offset points", va="center",
                 fontsize=style.SMALL, color=style.clone_colour(name), annotation_clip=False,

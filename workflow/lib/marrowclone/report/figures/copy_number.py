@@ -40,6 +40,11 @@ def _names(axes: Axes, rows: list[str], left: float) -> None:
         )  # fmt: skip
 
 
+def copies(state: float) -> str:
+    """Copies of an arm as figures and tables print them; more than four are not told apart."""
+    return "5+" if state >= 5 else str(int(state))
+
+
 @style.figure
 def arm_states(arms: pd.DataFrame) -> Figure:
     """Draw arms.tsv: a row per clone (``all`` on top), a column per arm, the number where it is not two."""
@@ -75,7 +80,7 @@ def arm_states(arms: pd.DataFrame) -> Figure:
         if known and state != 2:
             plate = {"boxstyle": "round,pad=0.12", "facecolor": STATE_COLOURS[state], "linewidth": 0}
             axes.text(
-                x + 0.5, y + 0.5, f"{state}{'+' if state == 5 else ''}", ha="center", va="center",
+                x + 0.5, y + 0.5, copies(state), ha="center", va="center",
                 fontsize=style.SMALL, color=style.PAPER if state in (0, 5) else style.INK,
                 bbox=plate if unsure else None,
             )  # fmt: skip
@@ -167,7 +172,8 @@ def ratio_profiles(profiles: pd.DataFrame) -> Figure:
             end_of_last = centre + half
     _names(axes, rows, left)
     style.bare(axes)
-    axes.set_xlabel("position in the genome (chromosomes 1 to X, hg38)", labelpad=4)
+    ends_at = str(list(starts)[-1]).removeprefix("chr")
+    axes.set_xlabel(f"position in the genome (chromosomes 1 to {ends_at}, hg38)", labelpad=4)
     _ratio_key(fig, left, 0.25 + body + 0.36)
     return fig
 
