@@ -125,14 +125,7 @@ def read_result(path: str | Path, *, text: Sequence[str] = ()) -> pd.DataFrame:
             header = stream.readline().rstrip("\n").split("\t")
         names = {c: str for c in header if c in TEXT_COLUMNS or c in text}
         frame = pd.read_csv(path, sep="\t", dtype=names, keep_default_na=True, na_values=[""], low_memory=False)
-    except (
-        EOFError,
-        zlib.error,
-        gzip.BadGzipFile,
-        UnicodeDecodeError,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-    ):
+    except _DAMAGED:
         raise UserError(
             f"{shown(path)}: the table is damaged or cut off.",
             hint="delete the file and start the workflow again; what made it will make it anew.",

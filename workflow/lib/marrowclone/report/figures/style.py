@@ -34,7 +34,6 @@ INK, MUTED, FAINT, PAPER = "#1f2430", "#5b6472", "#d9dde3", "#ffffff"
 CLONE_COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933", "#332288", "#661100",
 )  # fmt: skip
-CLONE_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p", "h", "d")
 UNNAMED_COLOUR = "#8a8f98"
 
 RC: Any = {
@@ -156,12 +155,6 @@ def clone_colour(name: str) -> str:
     """The colour of a clone: by its name alone, so that it is the same in every figure."""
     number = clone_number(name)
     return UNNAMED_COLOUR if number is None else CLONE_COLOURS[(number - 1) % len(CLONE_COLOURS)]
-
-
-def clone_marker(name: str) -> str:
-    """A marker that goes with the clone's colour."""
-    number = clone_number(name)
-    return "o" if number is None else CLONE_MARKERS[(number - 1) % len(CLONE_MARKERS)]
 
 
 def clone_order(names: Sequence[str]) -> list[str]:
