@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-from scipy.stats import beta
 from sklearn.metrics import adjusted_rand_score
 
 from ..keys import MALIGNANT, TABLES, UNASSIGNED
+from ..score.arms import events as events_of
+from ..score.clones import match_clones
+from ..score.shares import covers, jeffreys
 from .truth_table import COHORT
 
 COLUMNS = (*TABLES["report.truth"], "n", "note")
@@ -59,8 +60,7 @@ def share_row(patient: str, quantity: str, hits: int, n: int, *, ideal: float, n
     """A share with its Jeffreys 95% interval (cells taken as independent); no row when ``n`` is 0."""
     if n == 0:
         return []
-    lower = 0.0 if hits == 0 else float(beta.ppf(0.025, hits + 0.5, n - hits + 0.5))
-    upper = 1.0 if hits == n else float(beta.ppf(0.975, hits + 0.5, n - hits + 0.5))
+    lower, upper = jeffreys(hits, n)
     return [
         row(
             patient, quantity, truth=ideal, estimate=hits / n, lower=lower, upper=upper, unit="share", n=n, note=note
@@ -111,22 +111,6 @@ def call_rows(patient: str, k: Mapping[str, int]) -> list[Row]:
     return rows
 
 
-def match_clones(cells: pd.DataFrame) -> dict[str, str]:
-    """True clone -> estimated clone, one to one, with the largest overlap in cells.
-
-    ``cells``: columns ``true`` and ``estimated`` of cells that have both. Pairs without a
-    common cell are not matched.
-    """
-    if not len(cells):
-        return {}
-    overlap = pd.crosstab(cells["true"], cells["estimated"])
-    shared = overlap.to_numpy()
-    rows, columns = linear_sum_assignment(shared, maximize=True)
-    return {
-        str(overlap.index[i]): str(overlap.columns[j]) for i, j in zip(rows, columns, strict=True) if shared[i, j] > 0
-    }
-
-
 def shared_cells(truth: Truth, found: Found) -> pd.DataFrame:
     """Cells with a true and an estimated clone: columns cell, true, estimated."""
     own = truth.cells[truth.cells["malignant"].astype(bool) & ~truth.cells["doublet"].astype(bool)]
@@ -168,19 +152,6 @@ def fraction_rows(patient: str, truth: Truth, found: Found, matched: Mapping[str
             values["note"] = "no malignant cell in the sample" if key[1] else "clone not found"
         rows.append(row(patient, "clone fraction", unit="share", **values))
     return rows
-
-
-def events_of(arms: pd.DataFrame) -> set[tuple[str, str, str]]:
-    """(chromosome, arm, gain or loss) that any of the table's clones carries."""
-    events = set()
-    for arm in arms.to_dict("records"):
-        call = str(arm.get("call", "") or "")
-        if call not in ("gain", "loss"):
-            if call or pd.isna(arm["state"]) or arm["state"] == 2:
-                continue
-            call = "gain" if arm["state"] > 2 else "loss"
-        events.add((str(arm["chromosome"]), str(arm["arm"]), call))
-    return events
 
 
 def arm_counts(truth: Truth, found: Found) -> tuple[int, int, int]:
@@ -235,7 +206,8 @@ def interval_summary(patient: str, rows: Sequence[Row], quantity: str) -> list[R
             name = "clone fraction, median absolute error"
             out.append(row(patient, name, truth=0, estimate=float(np.median(errors)), unit="share", n=len(errors)))
     bounded = [r for r in mine if not math.isnan(r["upper"])]
-    hits = sum(bool((math.isnan(r["lower"]) or r["lower"] <= r["truth"]) and r["truth"] <= r["upper"]) for r in bounded)
+    truth, lower, upper = ([r[c] for r in bounded] for c in ("truth", "lower", "upper"))
+    hits = int(covers(truth, lower, upper).sum())
     return out + share_row(patient, f"{quantity}, intervals with the truth", hits, len(bounded), ideal=0.95)
 
 
