@@ -6,7 +6,7 @@ import pytest
 
 from marrowclone.resources import gene_table
 from marrowclone.simulate import simulate
-from marrowclone.simulate.immunoglobulin import ig_genes, ig_weights
+from marrowclone.simulate.immunoglobulin import ig_genes, ig_weights, polyclonal
 from marrowclone.simulate.streams import stream
 from marrowclone.simulate.transcriptome import RIBOSOMAL, at, build_transcriptome
 from unit.simulate.simulate_cases import one_patient
@@ -93,7 +93,9 @@ def test_driver_gene_of_the_subtype_spikes():
 
 
 def test_normal_plasma_cells_are_60_percent_kappa_and_a_tumour_is_one_chain():
-    weights, kappa = ig_weights(4000, None, stream(1, "test"))
+    rng = stream(1, "test")
+    receptors = polyclonal(4000, rng)
+    weights, kappa = ig_weights(receptors, rng), receptors.kappa
     assert kappa.mean() == pytest.approx(0.60, abs=0.025)  # 3 SE of 4,000 cells; science 1.4
     igkc = int(np.searchsorted(ig_genes()[0], at(["IGKC"])[0]))
     assert ((weights[:, igkc] > 0.1) == kappa).all()

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .assays import imaging_visits, mrd_tests
 from .dynamics import Course
 from .events import DIPLOID, arm_states
+from .immunoglobulin import clone_chains
 from .streams import stream
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -32,10 +34,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 #: What separates drug classes in one cell of therapy.tsv.
 CLASS_SEPARATOR = ","
-#: Events needed for detection and for quantification (science 5.2).
-LIMITS = {"NGF": (20.0, 50.0), "NGS": (1.9, 2.4)}
-#: SD, log10, of an MRD assay about the burden (science 4.4).
-ASSAY_SD = 0.15
 #: Half-life of the serum M-protein in days (science 4.4).
 HALF_LIFE = {"IgG": 21.0, "IgA": 6.0, "IgM": 5.0, "IgD": 3.0, "light_chain_only": 1.0}
 #: Below this (g/L) immunofixation is negative; electrophoresis reads 0 below 1 g/L (science 4.4).
@@ -57,8 +55,8 @@ def clinical_tables(patient: Mapping[str, Any], course: Course, *, name: str, se
         return {k: pd.DataFrame(columns=list(c)) for k, c in COLUMNS.items()}
     response = _response(patient, course, name, seed)
     tables = {
-        "mrd": _mrd(patient, course, name, seed),
-        "imaging": _imaging(patient, course, name, seed),
+        "mrd": mrd_tests(patient, course, name, seed),
+        "imaging": imaging_visits(patient, course, name, seed),
         "response": response,
         "therapy": _therapy(patient, name),
         "cytogenetics": _cytogenetics(patient, course, name, seed),
@@ -67,48 +65,10 @@ def clinical_tables(patient: Mapping[str, Any], course: Course, *, name: str, se
     return {k: t.reindex(columns=list(COLUMNS[k])) for k, t in tables.items()}
 
 
-def _mrd(patient: Mapping[str, Any], course: Course, name: str, seed: int) -> pd.DataFrame:
-    rows = []
-    for test in patient["clinical"]["mrd"]:
-        day, assay = test["day"], test["assay"]
-        rng = stream(seed, "mrd", name, assay, str(day))
-        n = int(test["cells"] * min(1.0, rng.lognormal(-0.1, 0.2)))
-        level = float(course.total()[day]) * 10.0 ** rng.normal(0.0, ASSAY_SD)
-        events = int(min(n, rng.poisson(n * level)))
-        detect, quantify = LIMITS[assay]
-        rows.append(
-            {
-                "patient": name, "day": day, "assay": assay, "result": "positive" if events >= detect else "negative",
-                "cells_analysed": n, "events": events, "lod": detect / n, "loq": quantify / n,
-                "value": events / n if events >= detect else np.nan, "compartment": "BM",
-                "first_pull": "true" if rng.random() < 0.9 else "false",
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _imaging(patient: Mapping[str, Any], course: Course, name: str, seed: int) -> pd.DataFrame:
-    rows = []
-    for visit in patient["clinical"]["imaging"]:
-        day, modality = visit["day"], visit["modality"]
-        rng = stream(seed, "imaging", name, modality, str(day))
-        burden = float(course.total()[day])
-        active = rng.random() < 1.0 / (1.0 + (0.02 / max(burden, 1e-12)) ** 1.5)  # half of scans at 2% [J]
-        score = int(rng.integers(4, 6)) if active else int(rng.integers(1, 4))
-        rows.append(
-            {
-                "patient": name, "day": day, "modality": modality, "result": "positive" if active else "negative",
-                "deauville": score if modality.startswith("PET") else None,
-            }
-        )  # fmt: skip
-    frame = pd.DataFrame(rows)
-    if "deauville" in frame:
-        frame["deauville"] = frame["deauville"].astype("Int64")
-    return frame
-
-
 def _serum(patient: Mapping[str, Any], total: np.ndarray) -> np.ndarray:
     """(days,) true M-protein, g/L: secreted in proportion to the burden, cleared with its half-life."""
+    if total[0] <= 0:  # no clone that secretes a whole immunoglobulin was there
+        return np.zeros_like(total)
     decay = np.log(2.0) / HALF_LIFE[patient["isotype"]]
     steady = patient["clinical"]["m_protein"] * total / total[0]
     level = np.empty_like(steady)
@@ -128,19 +88,24 @@ def _visits(patient: Mapping[str, Any], last_day: int) -> list[int]:
 
 def _response(patient: Mapping[str, Any], course: Course, name: str, seed: int) -> pd.DataFrame:
     total = course.total()
-    true_m = _serum(patient, total)
     involved = patient["light_chain"]
     other = "lambda" if involved == "kappa" else "kappa"
+    chains = clone_chains(patient)
+    secretes = np.array([heavy or patient["isotype"] == "light_chain_only" for _, heavy in chains.values()])
+    true_m = _serum(patient, total if secretes.all() else course.burden[:, secretes].sum(axis=1))
+    switched = course.burden[:, np.array([light != involved for light, _ in chains.values()])].sum(axis=1)
     marrow_days = {s["day"] for s in patient["samples"]} | {m["day"] for m in patient["clinical"]["mrd"]}
     rows = []
     for day in _visits(patient, len(total) - 1):
         rng = stream(seed, "visit", name, str(day))
         burden = float(total[day])
         m = float(true_m[day] * rng.lognormal(0.0, 0.05))
+        normal, reading = NORMAL_FLC[involved] * rng.lognormal(0, 0.15), rng.lognormal(0, 0.1)
+        per_burden, apart = patient["clinical"]["flc"] / float(total[0]), float(switched[day])
         flc = {
-            involved: NORMAL_FLC[involved] * rng.lognormal(0, 0.15)
-            + patient["clinical"]["flc"] * burden / float(total[0]) * rng.lognormal(0, 0.1),
-            other: NORMAL_FLC[other] * rng.lognormal(0, 0.15) * (1.0 - min(0.7, 2.0 * burden)),
+            involved: normal + patient["clinical"]["flc"] * (burden - apart) / float(total[0]) * reading,
+            other: NORMAL_FLC[other] * rng.lognormal(0, 0.15) * (1.0 - min(0.7, 2.0 * burden))
+            + per_burden * apart * reading,
         }
         plasma = 100.0 * min(0.98, burden + 0.01) * rng.lognormal(0.0, 0.25)
         rows.append(
@@ -178,7 +143,10 @@ def _imwg(frame: pd.DataFrame, patient: Mapping[str, Any], involved: str) -> lis
     or more, else the difference of free light chains.
     """
     other = "lambda" if involved == "kappa" else "kappa"
-    difference = (frame[f"{involved}_flc"] - frame[f"{other}_flc"]).clip(lower=0.0)
+    difference = frame[f"{involved}_flc"] - frame[f"{other}_flc"]
+    # a clone with another light chain, or without its heavy chain, is seen in the free light chains alone
+    escapes = len(set(clone_chains(patient).values())) > 1
+    difference = difference.abs() if escapes else difference.clip(lower=0.0)
     starts: dict[int, int] = {}
     for therapy in patient["therapies"]:
         starts.setdefault(therapy["line"], therapy["start"])
@@ -187,16 +155,20 @@ def _imwg(frame: pd.DataFrame, patient: Mapping[str, Any], involved: str) -> lis
     least_rise = 5.0 if measurable else 100.0  # g/L; mg/L
     out: list[str] = []
     baseline = nadir = float(value.iloc[0])
+    lowest = float(difference.iloc[0])
     line = 0
     for i, day in enumerate(frame["day"]):
         now = float(value.iloc[i])
+        free = float(difference.iloc[i])
+        escaped = escapes and free - lowest >= max(0.25 * lowest, 100.0)
+        lowest = min(lowest, free)
         current = sum(1 for s in starts.values() if s < day)
         if current > line:  # the visit at or before the start is the line's baseline
             before = [j for j in range(i) if frame["day"].iloc[j] <= sorted(starts.values())[current - 1]]
             baseline = nadir = float(value.iloc[before[-1]]) if before else now
             line = current
         if line == 0:
-            progressing = now - nadir >= max(0.25 * nadir, least_rise)
+            progressing = escaped or now - nadir >= max(0.25 * nadir, least_rise)
             out.append("PD" if progressing else "")
             nadir = min(nadir, now)
             continue
@@ -204,7 +176,7 @@ def _imwg(frame: pd.DataFrame, patient: Mapping[str, Any], involved: str) -> lis
         ratio = frame["kappa_flc"].iloc[i] / max(frame["lambda_flc"].iloc[i], 0.1)
         normal_ratio = NORMAL_RATIO[0] <= ratio <= NORMAL_RATIO[1]
         cut = 1.0 - now / baseline if baseline > 0 else 0.0
-        if now - nadir >= max(0.25 * nadir, least_rise):
+        if escaped or now - nadir >= max(0.25 * nadir, least_rise):
             out.append("PD")
         elif not frame["immunofixation"].iloc[i] and not (plasma >= 5.0) and (measurable or normal_ratio):
             out.append("sCR" if normal_ratio else "CR")

@@ -9,17 +9,24 @@ from typing import Any
 
 import pandas as pd
 
-from ..keys import HEALTHY, cell_id
+from ..keys import cell_id
 from . import questionnaires as pro
 from .captures import Capture, Kinds, simulate_capture
 from .clinical import COLUMNS, clinical_tables
 from .dynamics import Course, run_course
 from .events import arm_states
-from .immunoglobulin import draw_clonotype
+from .immunoglobulin import clone_chains, tumour_clonotypes
 from .profiles import clone_profiles, normal_profiles
+from .rearrangements import contigs
+from .samples import mixed_up, sample_places
+from .samples import sample_name as sample_name
 from .spec import check_spec
+from .states import COLUMNS as LABEL_COLUMNS
+from .states import true_labels
 from .streams import stream
 from .transcriptome import Transcriptome, build_transcriptome
+from .true_tiers import COLUMNS as TIER_COLUMNS
+from .true_tiers import true_tiers
 
 SHEET_COLUMNS: tuple[str, ...] = (
     "sample", "patient", "timepoint", "day", "path", "format", "raw_path", "compartment", "sort", "batch", "chemistry",
@@ -33,6 +40,8 @@ TRUTH_COLUMNS: dict[str, tuple[str, ...]] = {
     "fractions": ("patient", "clone", "sample", "timepoint", "day", "fraction", "burden"),
     "patients": ("patient", "group", "subtype", "light_chain", "isotype", "cured"),
     "growth": ("patient", "clone", "from_day", "to_day", "therapy", "growth_per_month"),
+    "labels": LABEL_COLUMNS,
+    "tiers": TIER_COLUMNS,
 }
 _SUFFIX = {"10x_mtx": "", "10x_h5": ".h5", "h5ad": ".h5ad"}
 
@@ -52,7 +61,7 @@ class Cohort:
     @cached_property
     def transcriptome(self) -> Transcriptome:
         """Expression of normal cells, shared by all patients."""
-        return build_transcriptome(self.spec["seed"])
+        return build_transcriptome(self.spec["seed"], expression=self.spec["expression"])
 
     @cached_property
     def courses(self) -> dict[str, Course]:
@@ -74,13 +83,19 @@ class Cohort:
                         "sample": name, "patient": patient, "timepoint": s["timepoint"], "day": s["day"],
                         "path": f"data/{name}{_SUFFIX[s['format']]}", "format": s["format"], "compartment": "BM",
                         "sort": s["sort"], "batch": s["batch"] or name, "chemistry": "10x-3p-v3", "prep": "fresh",
+                        "vdj": f"data/{name}.contigs.csv" if s["vdj"] else "",
                     }
                 )  # fmt: skip
         return pd.DataFrame(rows).reindex(columns=list(SHEET_COLUMNS)).fillna("")
 
-    def profiles(self, patient: str) -> Kinds:
-        """What this patient's captures can hold: mean profiles (CPM of non-Ig UMIs) and Ig."""
+    def profiles(self, patient: str, day: int = 0) -> Kinds:
+        """What this patient's captures can hold on a day: mean profiles (CPM of non-Ig UMIs) and Ig.
+
+        A clone that has woken by then has no programme of dormancy any more.
+        """
         seed, p = self.spec["seed"], self.spec["patients"][patient]
+        woken = [c for c, since in self.courses[patient].reactivated.items() if since <= day]
+        p = {**p, "clones": {**p["clones"], **{c: {**p["clones"][c], "phenotype": "sensitive"} for c in woken}}}
         expression = self.spec["expression"]
         normal = normal_profiles(
             self.transcriptome, patient=patient, sex=p["sex"], seed=seed, germline_sd=expression["germline_sd"]
@@ -88,34 +103,51 @@ class Cohort:
         clones = clone_profiles(
             normal["plasma"], self.transcriptome, p, patient=patient, seed=seed, expression=expression
         )
-        clonotype = draw_clonotype(p["light_chain"], p["isotype"], stream(seed, "ig", patient)) if clones else None
-        return Kinds(normal, clones, clonotype, {c: self._cycling(patient, c) for c in clones})
+        cycling = {c: self._cycling(patient, c, settings) for c, settings in p["clones"].items()}
+        return Kinds(normal, clones, tumour_clonotypes(p, name=patient, seed=seed), cycling)
 
-    def _cycling(self, patient: str, clone: str) -> float:
+    def _cycling(self, patient: str, clone: str, settings: Mapping[str, Any]) -> float:
         """Share of cycling cells: .5 to 5%, dormant 0 to .1% (science Appendix A.6)."""
-        settings = self.spec["patients"][patient]["clones"][clone]
         if settings["cycling"] is not None:
             return float(settings["cycling"])
         low, high = (0.0, 0.001) if settings["phenotype"] == "dormant" else (0.005, 0.05)
         return float(stream(self.spec["seed"], "cycling", patient, clone).uniform(low, high))
 
     def captures(self) -> Iterator[tuple[str, Capture]]:
-        """Every sample's name with its counts and truth, in the order of the sheet."""
-        for patient, p in self.spec["patients"].items():
-            kinds = self.profiles(patient)
-            for i, sample in enumerate(p["samples"]):
-                name = sample_name(patient, p, i)
-                yield (
-                    name,
-                    simulate_capture(
-                        sample,
-                        kinds,
-                        self.transcriptome,
-                        burden=self.courses[patient].at(sample["day"]),
-                        rng=stream(self.spec["seed"], "sample", name),
-                        batch_rng=stream(self.spec["seed"], "batch", sample["batch"] or name),
-                    ),
-                )
+        """Every sample's name with its counts and truth, in the order of the sheet.
+
+        Of two samples that were mixed up each has the cells of the other.
+        """
+        places = sample_places(self.spec["patients"])
+        kinds: dict[tuple[str, frozenset[str]], Kinds] = {}
+        for name in places:
+            patient, i = places[self.origin(name)]
+            sample = self.spec["patients"][patient]["samples"][i]
+            woken = self.courses[patient].reactivated
+            key = (patient, frozenset(c for c, day in woken.items() if day <= sample["day"]))
+            if key not in kinds:
+                kinds = {key: self.profiles(patient, sample["day"])}  # of one patient at a time
+            yield name, self._draw(self.origin(name), sample, kinds[key], self.courses[patient])
+
+    def _draw(self, name: str, sample: Mapping[str, Any], kinds: Kinds, course: Course) -> Capture:
+        return simulate_capture(
+            sample,
+            kinds,
+            self.transcriptome,
+            burden=course.at(sample["day"]),
+            rng=stream(self.spec["seed"], "sample", name),
+            batch_rng=stream(self.spec["seed"], "batch", sample["batch"] or name),
+        )
+
+    def origin(self, sample: str) -> str:
+        """The sample whose cells the files of ``sample`` hold: itself, unless the two were mixed up."""
+        return mixed_up(self.spec["swaps"]).get(sample, sample)
+
+    def contigs(self, sample: str, capture: Capture) -> pd.DataFrame:
+        """V(D)J contigs of a capture that :meth:`captures` gave under the name ``sample``."""
+        origin = self.origin(sample)
+        patient, _ = sample_places(self.spec["patients"])[origin]
+        return contigs(capture, patient=patient, sample=origin, seed=self.spec["seed"])
 
     def clinical(self) -> dict[str, pd.DataFrame]:
         """Clinical tables of all patients, by name (:data:`CLINICAL_COLUMNS`)."""
@@ -157,28 +189,25 @@ def last_day(patient: Mapping[str, Any]) -> int:
     return max(end, *planned)
 
 
-def sample_name(patient: str, spec: Mapping[str, Any], index: int) -> str:
-    """``P1_relapse``; the second healthy capture of a donor is ``H1_healthy_2``."""
-    timepoint = spec["samples"][index]["timepoint"]
-    if timepoint == HEALTHY and index > 0:
-        timepoint = f"{HEALTHY}_{index + 1}"
-    return f"{patient}_{timepoint}"
-
-
 def patient_truth(name: str, patient: Mapping[str, Any], course: Course) -> dict[str, pd.DataFrame]:
     """Truth tables of one patient. A clone's fraction is empty on days without any tumour cell."""
     clones = patient["clones"]
     parents = {c: v["parent"] for c, v in clones.items()}
+    chains = clone_chains(patient)
     table = pd.DataFrame(
         [
             {
                 "patient": name, "clone": c, "parent": v["parent"], "events": ",".join(v["events"]),
                 "antigen_loss": v["phenotype"] == "antigen_loss", "dormant": v["phenotype"] == "dormant",
                 "resistant": v["phenotype"] in ("resistant", "antigen_loss"), "phenotype": v["phenotype"],
+                "light_chain": chains[c][0], "heavy": chains[c][1],
+                "reactivated_day": course.reactivated.get(c),
             }
             for c, v in clones.items()
         ]
     )  # fmt: skip
+    if clones:
+        table["reactivated_day"] = table["reactivated_day"].astype("Int64")
     states = arm_states({c: v["events"] for c, v in clones.items()}, parents)
     arms = states.rename_axis(index="clone").reset_index().melt(id_vars="clone", var_name="where", value_name="state")
     order = {c: i for i, c in enumerate(clones)}
@@ -207,6 +236,7 @@ def patient_truth(name: str, patient: Mapping[str, Any], course: Course) -> dict
     return {
         "clones": table, "arms": arms.drop(columns="where"), "fractions": pd.DataFrame(fractions),
         "patients": pd.DataFrame([who]), "growth": growth,
+        "labels": true_labels(patient, course, name=name), "tiers": true_tiers(patient, course, name=name),
     }  # fmt: skip
 
 
@@ -218,9 +248,13 @@ def stack(frames: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def cell_truth(capture: Capture, *, sample: str, patient: str) -> pd.DataFrame:
-    """Rows of ``truth/cells.tsv.gz`` of one capture."""
+def cell_truth(capture: Capture, *, sample: str, patient: str, true_patient: str) -> pd.DataFrame:
+    """Rows of ``truth/cells.tsv.gz`` of one capture.
+
+    ``sample`` and ``patient`` are what the sheet says; ``true_patient`` is whose cells they are,
+    and whose clones the column ``clone`` names.
+    """
     table = capture.cells.copy()
     table["cell"] = [cell_id(sample, b) for b in table.pop("barcode")]
-    table["sample"], table["patient"] = sample, patient
+    table["sample"], table["patient"], table["true_patient"] = sample, patient, true_patient
     return table[[*TRUTH_COLUMNS["cells"], *(c for c in table.columns if c not in TRUTH_COLUMNS["cells"])]]

@@ -7,15 +7,16 @@ the closed form of logistic growth when all clones slow alike, so fractions are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..keys import DAYS_PER_MONTH
-from .spec import OFF
+from .fields import OFF, REACTIVATED
 from .streams import stream
 
 #: Burden that the marrow cannot exceed [J].
@@ -38,12 +39,15 @@ class Course:
         (days x clones) tumour cells per nucleated marrow cell, day 0 first.
     rates
         DataFrame clone, from_day, to_day, therapy, growth_per_month: what was set, before
-        the marrow's limit.
+        the marrow's limit. An epoch in which a clone wakes has two rows of it.
+    reactivated
+        clone -> day on which it woke; only clones that did.
     """
 
     clones: tuple[str, ...]
     burden: np.ndarray
     rates: pd.DataFrame
+    reactivated: Mapping[str, int] = field(default_factory=dict)
 
     def at(self, day: int) -> np.ndarray:
         """(clones,) burdens on a day."""
@@ -80,6 +84,53 @@ def _drawn_rate(phenotype: str, classes: frozenset[str], rng: np.random.Generato
     return float(resistant) if phenotype == "resistant" or blind else float(min(kill, -0.1))
 
 
+def reactivation_day(
+    hazard: float, planned: list[tuple[int, int, str, frozenset[str]]], last_day: int, rng: np.random.Generator
+) -> int | None:
+    """Day on which a clone wakes, None when it does not until ``last_day``.
+
+    Parameters
+    ----------
+    hazard
+        per month off therapy (science Appendix A.4: .005); on therapy the clone sleeps on.
+    planned
+        of :func:`epochs`.
+    """
+    if hazard <= 0:
+        return None
+    wait = rng.exponential(DAYS_PER_MONTH / hazard)
+    for start, stop, regimen, _ in planned:
+        if regimen != OFF:
+            continue
+        if wait < stop - start:
+            day = start + int(wait)
+            return day if day <= last_day else None
+        wait -= stop - start
+    return None
+
+
+def _turns(
+    settings: Mapping[str, Any],
+    epoch: tuple[int, int, str, frozenset[str]],
+    wake: int | None,
+    rng: Callable[[str], np.random.Generator],
+) -> list[tuple[int, int, float]]:
+    """First day, day after the last, and rate per month of a clone in an epoch; two of them where it wakes.
+
+    ``rng`` gives the stream of a regimen's rate.
+    """
+    start, stop, regimen, classes = epoch
+    turn = stop if wake is None else min(max(start, wake), stop)
+    out = []
+    if start < turn:
+        rate = settings["growth"].get(regimen)
+        out.append((start, turn, _drawn_rate(settings["phenotype"], classes, rng(regimen)) if rate is None else rate))
+    if turn < stop:
+        fast = settings["growth"].get(REACTIVATED)
+        out.append((turn, stop, _drawn_rate("sensitive", frozenset(), rng(REACTIVATED)) if fast is None else fast))
+    return [(begin, end, float(rate)) for begin, end, rate in out]
+
+
 def run_course(patient: Mapping[str, Any], *, name: str, seed: int, last_day: int) -> Course:
     """Burdens of every clone from day 0 to ``last_day``.
 
@@ -100,23 +151,31 @@ def run_course(patient: Mapping[str, Any], *, name: str, seed: int, last_day: in
     floor = np.where(np.isfinite(log), np.minimum(log, np.log(FLOOR)), -np.inf)
     out = np.empty((last_day + 1, len(clones)))
     rates = []
-    for start, stop, regimen, classes in epochs(patient["therapies"], last_day):
-        step = np.zeros(len(clones))
+    planned = epochs(patient["therapies"], last_day)
+    woken = {}
+    for clone in clones:
+        hazard = patient["clones"][clone]["reactivation"]
+        woken[clone] = reactivation_day(hazard, planned, last_day, stream(seed, "reactivation", name, clone))
+    for start, stop, regimen, classes in planned:
+        step = np.zeros((stop - start, len(clones)))  # of each day of the epoch
         for i, clone in enumerate(clones):
-            settings = patient["clones"][clone]
-            rate = settings["growth"].get(regimen)
-            if rate is None:
-                rng = stream(seed, "growth", name, clone, regimen)
-                rate = _drawn_rate(settings["phenotype"], classes, rng)
-            step[i] = float(rate) / DAYS_PER_MONTH
-            rates.append((clone, start, min(stop, last_day), regimen, float(rate)))
+            wake = woken[clone] if regimen == OFF else None
+            rng = partial(stream, seed, "growth", name, clone)
+            for begin, end, rate in _turns(patient["clones"][clone], (start, stop, regimen, classes), wake, rng):
+                step[begin - start : end - start, i] = rate / DAYS_PER_MONTH
+                rates.append((clone, begin, min(end, last_day), regimen, rate))
         for day in range(start, min(stop, last_day + 1)):
             out[day] = np.exp(log)
-            log = log + step
+            log = log + step[day - start]
             if patient["cured"]:
                 log = np.where(log < np.log(FLOOR), -np.inf, log)
             else:
                 log = np.maximum(log, floor)
     total = out.sum(axis=1, keepdims=True)
     frame = pd.DataFrame(rates, columns=["clone", "from_day", "to_day", "therapy", "growth_per_month"])
-    return Course(clones, out / (1.0 + total / CAPACITY), frame[frame["from_day"] <= last_day].reset_index(drop=True))
+    return Course(
+        clones,
+        out / (1.0 + total / CAPACITY),
+        frame[frame["from_day"] <= last_day].reset_index(drop=True),
+        {clone: day for clone, day in woken.items() if day is not None},
+    )

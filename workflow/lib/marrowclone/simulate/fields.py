@@ -22,6 +22,14 @@ CLASSES: tuple[str, ...] = (
 )  # fmt: skip
 ASSAYS: tuple[str, ...] = ("NGS", "NGF")
 MODALITIES: tuple[str, ...] = ("PET-CT", "MRI")
+#: Key of a clone's ``growth`` that holds between therapies.
+OFF = "off"
+#: And the one that holds between therapies once the clone has woken.
+REACTIVATED = "reactivated"
+MRD_RESULTS: tuple[str, ...] = ("negative", "positive", "indeterminate")
+IMAGING_RESULTS: tuple[str, ...] = ("negative", "positive", "equivocal")
+#: Questionnaires beside QLQ-C30 and QLQ-MY20.
+INSTRUMENTS: tuple[str, ...] = ("EQ-5D-5L",)
 
 
 @dataclass(frozen=True)
@@ -100,9 +108,22 @@ COHORT: Fields = {
     "seed": Field("int", required=True, default=0, minimum=0, text="seed of everything that is drawn"),
     "capture": Field("section", default={}, text="defaults of every capture"),
     "expression": Field("section", default={}, text="sizes of the expression effects"),
-    "patients": Field("section", default={}, required=True, text="patients by name"),
+    "patients": Field("section", default={}, text="patients by name; may be left out where there is a population"),
+    "population": Field("section", default={}, text="random patients, beside those that are written out"),
+    "swaps": Field("list", default=[], text="pairs of samples whose files were mixed up: [[P1_mrd, P2_mrd]]"),
 }
 
+#: Random patients (science Appendix A.1 to A.4, 2.2, 3.1, 3.3).
+POPULATION: Fields = {
+    "patients": Field("int", 12, minimum=0, maximum=100_000, text="number of patients, P1, P2 ... (science A.1)"),
+    "donors": Field(
+        "int", 3, minimum=0, maximum=1000, text="number of healthy donors, H1, H2 ... (science 1.6: at least 3)"
+    ),
+    "groups": Field("mapping", default={}, text="weights of the groups; default: resources/simulate_events.tsv"),
+    "cells": Field("number", 1.0, minimum=0.001, maximum=20, text="factor on the cell numbers of science 3.3"),
+    "sorted": Field("number", 0.6, minimum=0, maximum=1, text="share of samples that are CD138-enriched [J]"),
+    "format": Field("text", "10x_mtx", choices=FORMATS_WRITTEN, text="file format of all samples"),
+}
 #: Defaults: science Appendix A.5 and 1.3 where not marked otherwise.
 CAPTURE: Fields = {
     "plasma_umi": Field("int", 5000, minimum=200, text="median non-Ig UMIs of a plasma cell (science A.5)"),
@@ -115,6 +136,10 @@ CAPTURE: Fields = {
         "range", [0.02, 0.10], minimum=0, maximum=0.5, text="ambient share; each capture draws one (science A.5)"
     ),
     "doublet_rate": Field("number", 0.03, minimum=0, maximum=0.99, text="share of doublets among cells [J]"),
+    "doublet_of": Field("text", "", text="type of cell that becomes a doublet; any where not given"),
+    "doublet_partners": Field(
+        "mapping", default={}, text="weights of the second cell's type; the sample's mixture where empty"
+    ),
     "dying": Field(
         "number", 0.04, minimum=0, maximum=0.9, text="share of dying cells: little RNA, much mitochondrial [J]"
     ),
@@ -138,6 +163,13 @@ EXPRESSION: Fields = {
     ),
     "germline_sd": Field(
         "number", 0.10, minimum=0, maximum=2, text="per-gene effect of a person on all cells, natural log [J]"
+    ),
+    "profiles": Field("text", "", text="table of real profiles (gene, then counts by cell type); empty: drawn levels"),
+    "correlated": Field(
+        "number", 0.5, minimum=0, maximum=1, text="share of each effect's variance that genes have in common (fitted)"
+    ),
+    "cell_regional_sd": Field(
+        "number", 0.18, minimum=0, maximum=1, text="SD, ln, of a cell's own activity in regions of the genome (fitted)"
     ),
 }
 PATIENT: Fields = {
@@ -163,6 +195,13 @@ CLONE: Fields = {
     "cycling": Field(
         "number", None, optional=True, minimum=0, maximum=1, text="share of cycling cells; drawn where not given"
     ),
+    "reactivation": Field(
+        "number", 0.0, minimum=0, maximum=10, text="hazard of waking per month off therapy (science A.4: dormant .005)"
+    ),
+    "light_chain": Field(
+        "text", "", choices=("", *LIGHT_CHAINS), text="of it and its descendants; the parent's where not given"
+    ),
+    "heavy": Field("bool", True, text="false: it and its descendants secrete no heavy chain (light-chain escape)"),
 }
 THERAPY: Fields = {
     "regimen": Field("text", required=True, default="", text="name of the regimen"),
@@ -192,6 +231,7 @@ SAMPLE: Fields = {
     ),
     "sort": Field("text", "none", choices=SORTS, text="enrichment before the capture"),
     "format": Field("text", "10x_mtx", choices=FORMATS_WRITTEN, text="file format"),
+    "vdj": Field("bool", False, text="V(D)J contigs of the same cells are written beside the counts"),
     "batch": Field("text", "", text="captures of one batch share its gene effects; default: the sample"),
     "composition": Field("mapping", default={}, text="weights of the other cell types, over the defaults"),
     "capture": Field("section", default={}, text="overrides of the cohort's capture settings"),
@@ -210,6 +250,8 @@ CLINICAL: Fields = {
     "missing_forms": Field(
         "number", 0.10, minimum=0, maximum=1, text="share of questionnaires not returned (science A.7)"
     ),
+    "pro": Field("list", default=[], choices=INSTRUMENTS, text="questionnaires beside QLQ-C30 and QLQ-MY20"),
+    "lesion": Field("section", default={}, text="a focal lesion that imaging sees whatever the burden of the marrow"),
     "mrd": Field("section", default=[], text="MRD tests"),
     "imaging": Field("section", default=[], text="imaging visits"),
     "crab": Field("bool", True, text="end-organ damage at diagnosis"),
@@ -220,8 +262,21 @@ MRD: Fields = {
     "day": Field("int", required=True, default=0, minimum=0, text="day of the test"),
     "assay": Field("text", "NGF", choices=ASSAYS, text="assay"),
     "cells": Field("int", 10_000_000, minimum=1000, text="cells that it was planned on"),
+    "result": Field(
+        "text", "", choices=("", *MRD_RESULTS), text="what the laboratory reported; from the events where not given"
+    ),
+    "events": Field("int", None, optional=True, minimum=0, text="clonal cells found; drawn where not given"),
+    "lod": Field(
+        "number", None, optional=True, minimum=1e-9, maximum=0.5, text="detection limit; by the cells where not given"
+    ),
+    "first_pull": Field("bool", None, optional=True, text="whether the first pull was used; drawn where not given"),
 }
 IMAGING: Fields = {
     "day": Field("int", required=True, default=0, minimum=0, text="day of the visit"),
     "modality": Field("text", "PET-CT", choices=MODALITIES, text="modality"),
+    "result": Field("text", "", choices=("", *IMAGING_RESULTS), text="what was reported; drawn where not given"),
+}
+LESION: Fields = {
+    "from": Field("int", required=True, default=0, minimum=0, text="first day on which it is seen"),
+    "until": Field("int", None, optional=True, minimum=0, text="last day on which it is seen; stays where not given"),
 }

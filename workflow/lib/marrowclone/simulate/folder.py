@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import UserError, shown
 from ..provenance import LIBRARY
 from ..resources import RESOURCES, gene_table
-from ..tables import write_json, write_table
+from ..tables import write_json, write_table, write_text
 from .cohort import CLINICAL_COLUMNS, SHEET_COLUMNS, TRUTH_COLUMNS, Cohort, cell_truth, stack
 from .writers import write_counts
 
@@ -24,8 +24,10 @@ PARTS = ("data", "config", "truth")
 
 
 def digest(spec: Mapping[str, Any]) -> str:
-    """Hash of the checked specification and of the simulator's own code and resources."""
+    """Hash of the checked specification, the profiles that it names, and the simulator's own code and resources."""
     sha = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
+    if spec["expression"]["profiles"]:
+        sha.update(Path(spec["expression"]["profiles"]).read_bytes())
     files = [*LIBRARY.joinpath("simulate").glob("*.py"), *RESOURCES.glob("simulate_*.tsv")]
     for file in [*sorted(files), RESOURCES / "genes.tsv.gz", RESOURCES / "arms.tsv"]:
         sha.update(file.name.encode())
@@ -50,7 +52,8 @@ def table_paths() -> dict[str, str]:
 
 def missing_files(cohort: Cohort, folder: Path) -> list[str]:
     """Files of the cohort that the folder lacks."""
-    return [p for p in (*cohort.sheet["path"], *table_paths().values()) if not (folder / p).exists()]
+    data = [p for p in (*cohort.sheet["path"], *cohort.sheet["vdj"]) if p]
+    return [p for p in (*data, *table_paths().values()) if not (folder / p).exists()]
 
 
 def refuse_foreign(folder: Path, there: str, mine: str) -> None:
@@ -89,7 +92,10 @@ def write_cohort(cohort: Cohort, folder: Path) -> dict[str, Any]:
     for sample, capture in cohort.captures():
         path, form, patient = (str(sheet.loc[sample, c]) for c in ("path", "format", "patient"))
         write_counts(folder / path, capture.counts, barcodes=list(capture.cells["barcode"]), genes=genes, format=form)
-        cells.append(cell_truth(capture, sample=sample, patient=patient))
+        if vdj := str(sheet.loc[sample, "vdj"]):
+            write_text(folder / vdj, cohort.contigs(sample, capture).to_csv(index=False, lineterminator="\n"))
+        whose = str(sheet.loc[cohort.origin(sample), "patient"])
+        cells.append(cell_truth(capture, sample=sample, patient=patient, true_patient=whose))
     paths = table_paths()
     write_table(folder / paths["samples"], cohort.sheet, columns=SHEET_COLUMNS)
     for name, table in cohort.clinical().items():

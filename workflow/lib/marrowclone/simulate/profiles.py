@@ -39,7 +39,7 @@ def normal_profiles(
 ) -> dict[str, np.ndarray]:
     """Cell type -> (G,) CPM of this person's normal cells."""
     genes = gene_table()
-    own = np.exp(stream(seed, "germline", patient).normal(0.0, germline_sd, len(genes)))
+    own = np.exp(transcriptome.effects.draw(stream(seed, "germline", patient), germline_sd))
     if sex == "female":
         own[(genes["chromosome"] == "chrY").to_numpy()] = 0.0
     profiles = {name: transcriptome.levels[name] * own for name in TYPES}
@@ -76,7 +76,7 @@ def clone_profiles(
     if not clones:
         return {}
     rng = stream(seed, "tumour", patient)
-    tumour = normal * np.exp(rng.normal(0.0, expression["patient_sd"], normal.size))
+    tumour = normal * np.exp(transcriptome.effects.draw(rng, expression["patient_sd"]))
     for symbol, level, share in ABERRANT:
         if rng.random() < share:
             tumour[at([symbol])] = level
@@ -95,7 +95,7 @@ def clone_profiles(
         # a clone inherits the drift of its ancestors: kin are alike beyond their copy number
         drift = np.zeros(normal.size)
         for ancestor in lineage(name, parents)[1:]:
-            drift += stream(seed, "clone", patient, ancestor).normal(0.0, expression["clone_sd"], normal.size)
+            drift += transcriptome.effects.draw(stream(seed, "clone", patient, ancestor), expression["clone_sd"])
         profile = tumour * np.exp(drift)
         profile *= np.where(arms >= 0, factors.loc[name].to_numpy()[arms], 1.0)
         if clone["phenotype"] in PROGRAMME_OF:

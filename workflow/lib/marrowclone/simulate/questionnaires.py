@@ -1,4 +1,4 @@
-"""Item-level answers to QLQ-C30 (3.0) and QLQ-MY20 from a latent trait; item numbers only, no wording.
+"""Item-level answers to QLQ-C30 (3.0), QLQ-MY20 and EQ-5D-5L from a latent trait; numbers only, no wording.
 
 The trait is severity: worse with burden and on intensive therapy, better with time since.
 """
@@ -38,6 +38,16 @@ EASE = {
 #: Trait above which the next worse answer is chosen (items 1 to 4), and for the seven-point items.
 CUTS_4 = np.array([0.3, 1.4, 2.4])
 CUTS_7 = np.array([-1.2, -0.5, 0.2, 0.9, 1.6, 2.3])
+#: Dimensions of EQ-5D-5L, with the scale whose habit and ease they follow [J]; levels 1 to 5, 5 is worst.
+DIMENSIONS: dict[str, str] = {
+    "eq_mobility": "PF", "eq_self_care": "RF", "eq_usual_activities": "FA", "eq_pain": "PA", "eq_anxiety": "EF",
+}  # fmt: skip
+EQ5D = "EQ-5D-5L"
+#: Columns that pro.tsv has beside its own where the form is asked for; no value set is named.
+EQ5D_COLUMNS: tuple[str, ...] = (*DIMENSIONS, "eq_vas")
+CUTS_5 = np.array([0.3, 1.1, 1.9, 2.7])
+#: Visual analogue scale, 0 to 100: at severity 0, per unit of it, and SD [J].
+VAS = (82.0, 18.0, 7.0)
 #: Added to the trait while a regimen of the class is given [J]; transplant dips deepest (science A.7).
 THERAPY_LOAD = {"ASCT": 1.2, "BCMA-CART": 0.9, "alkylator": 0.5, "PI": 0.4, "steroid": 0.2, "IMiD": 0.3, "CD38": 0.1}
 #: Days that a load is felt beyond the last day of therapy [J].
@@ -62,8 +72,14 @@ def questionnaires(patient: Mapping[str, Any], course: Course, *, name: str, see
             if rng.random() < clinical["missing_forms"]:
                 continue
             rows.append({"patient": name, "day": day, "instrument": instrument, "version": version, **answers})
-    frame = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    frame[ITEMS] = frame[ITEMS].astype("Int64")
+        if EQ5D in clinical["pro"]:
+            rng = stream(seed, "questionnaire", name, str(day), EQ5D)
+            answers = _levels(trait, habit, clinical["missing_items"], rng)
+            if rng.random() >= clinical["missing_forms"]:
+                rows.append({"patient": name, "day": day, "instrument": EQ5D, "version": "1.0", **answers})
+    numbers = [*ITEMS, *(EQ5D_COLUMNS if clinical["pro"] else ())]
+    frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, *numbers[len(ITEMS) :]])
+    frame[numbers] = frame[numbers].astype("Int64")
     frame["proxy"] = "false"
     return frame
 
@@ -94,4 +110,18 @@ def _answers(
                 out[f"q{item}"] = 7 - int(np.searchsorted(CUTS_7, value))
             else:
                 out[f"q{item}"] = 1 + int(np.searchsorted(CUTS_4, value))
+    return out
+
+
+def _levels(trait: float, habit: Mapping[str, float], missing: float, rng: np.random.Generator) -> dict[str, int]:
+    """EQ-5D-5L: the level of each dimension, and the visual analogue scale; unanswered ones are left out."""
+    out: dict[str, int] = {}
+    for dimension, scale in DIMENSIONS.items():
+        level = trait + habit[scale] + EASE.get(scale, 0.0) + rng.normal(0.0, 0.5)
+        if rng.random() >= missing:
+            out[dimension] = 1 + int(np.searchsorted(CUTS_5, level))
+    best, slope, sd = VAS
+    score = best - slope * trait + rng.normal(0.0, sd)
+    if rng.random() >= missing:
+        out["eq_vas"] = round(float(np.clip(score, 0, 100)))
     return out

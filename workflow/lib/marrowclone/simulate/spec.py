@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..errors import InputProblems, Problem, UserError, did_you_mean, found, one_of, shown
+from ..errors import InputProblems, UserError, did_you_mean, found, one_of, shown
 from ..keys import HEALTHY, TIMEPOINTS
-from .captures import COMPOSITION
+from .checker import Checker
+from .composition import COMPOSITION, RARE
 from .events import arm_states, parse_event
 from .fields import (
     CAPTURE,
@@ -25,72 +25,24 @@ from .fields import (
     COHORT,
     EXPRESSION,
     IMAGING,
+    LESION,
     MRD,
+    OFF,
     PATIENT,
+    POPULATION,
+    REACTIVATED,
     SAMPLE,
     THERAPY,
-    Fields,
 )
+from .population import expand
+from .real_levels import read_profiles
+from .regimens import COURSES
+from .samples import sample_places, swap_problems
 from .transcriptome import positions
 
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
 _TIMEPOINT = re.compile(rf"^({'|'.join(TIMEPOINTS)})(_[2-9]|_[1-9][0-9]+)?$")
-#: Key of a clone's ``growth`` that holds between therapies.
-OFF = "off"
-
-
-class _Checker:
-    """Collects problems of one specification; ``say`` takes the key path."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.problems: list[Problem] = []
-
-    def say(self, path: str, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(self.file, None, None, f"{path}: {message}", hint))
-
-    def section(self, value: Any, fields: Fields, path: str) -> dict[str, Any]:
-        """Check one mapping against its fields; the defaults are filled in."""
-        if value is None:
-            value = {}
-        if not isinstance(value, Mapping):
-            self.say(path, found(value, "keys with values"))
-            return {k: deepcopy(f.default) for k, f in fields.items()}
-        where = f"{path}." if path else ""
-        for key in value:
-            if key not in fields:
-                self.say(f"{where}{key}", f"unknown key, expected {one_of(fields)}", did_you_mean(key, fields))
-        out: dict[str, Any] = {}
-        for key, field in fields.items():
-            if key not in value:
-                if field.required:
-                    self.say(f"{where}{key}", f"missing: {field.text}")
-                out[key] = deepcopy(field.default)
-                continue
-            problem, hint = field.check(value[key])
-            if problem:
-                self.say(f"{where}{key}", problem, hint)
-            out[key] = deepcopy(field.default) if problem else field.convert(value[key])
-        return out
-
-    def named(self, value: Any, path: str) -> dict[str, Any]:
-        """A mapping whose keys are names that the user chose (patients, clones)."""
-        if not isinstance(value, Mapping):
-            self.say(path, found(value, "names with keys below them"))
-            return {}
-        for name in value:
-            if not isinstance(name, str) or not _NAME.match(name):
-                self.say(f"{path}.{name}", found(name, "a name of letters, digits, '_' and '-'"))
-        return {str(k): v for k, v in value.items()}
-
-    def listed(self, value: Any, fields: Fields, path: str) -> list[dict[str, Any]]:
-        """A list of mappings."""
-        if not value and not isinstance(value, str):
-            return []
-        if not isinstance(value, list):
-            self.say(path, found(value, "a list"))
-            return []
-        return [self.section(v, fields, f"{path}[{i}]") for i, v in enumerate(value)]
+#: Types that a sample may weigh, and that may make a doublet.
+_OTHERS = (*COMPOSITION, *RARE)
 
 
 def read_spec(path: str | Path) -> dict[str, Any]:
@@ -125,24 +77,60 @@ def check_spec(spec: Any, *, file: str = "cohort.yaml") -> dict[str, Any]:
     InputProblems
         with every problem, each named by its key path.
     """
-    checker = _Checker(file)
+    checker = Checker(file)
     out = checker.section(spec, COHORT, "")
     out["capture"] = checker.section(out["capture"], CAPTURE, "capture")
     out["expression"] = checker.section(out["expression"], EXPRESSION, "expression")
+    if out["expression"]["profiles"]:
+        try:
+            read_profiles(out["expression"]["profiles"])
+        except UserError as error:
+            checker.say("expression.profiles", error.message, error.hint)
     patients = checker.named(out["patients"], "patients")
+    patients |= _check_population(out, patients, checker)
     if not patients and not checker.problems:
         checker.say("patients", "no patient is named")
     out["patients"] = {n: _check_patient(p, out["capture"], f"patients.{n}", checker) for n, p in patients.items()}
+    if not checker.problems:
+        known = sample_places(out["patients"])
+        for i, value, expected in swap_problems(out["swaps"], known):
+            checker.say(f"swaps[{i}]", found(value, expected), did_you_mean(value, known))
     if checker.problems:
         raise InputProblems(checker.problems)
     return out
 
 
-def _check_patient(value: Any, capture: Mapping[str, Any], path: str, checker: _Checker) -> dict[str, Any]:
+def _check_population(out: dict[str, Any], written: Mapping[str, Any], checker: Checker) -> dict[str, Any]:
+    """The population's patients by name; the key itself is emptied, since they stand in the specification now."""
+    if not out["population"]:
+        return {}
+    population = checker.section(out["population"], POPULATION, "population")
+    for group, weight in population["groups"].items():
+        where = f"population.groups.{group}"
+        if group not in COURSES:
+            checker.say(where, f"unknown group, expected {one_of(COURSES)}", did_you_mean(str(group), COURSES))
+        elif isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+            checker.say(where, found(weight, "a weight of at least 0"))
+    if checker.problems:
+        return {}
+    if population["groups"] and not any(population["groups"].values()):
+        checker.say("population.groups", "all weights are 0")
+        return {}
+    drawn = expand(out, population)
+    for name in written:
+        if name in drawn:
+            checker.say(f"patients.{name}", "the population has a patient of this name", "choose another name")
+    out["population"] = {}
+    return drawn
+
+
+def _check_patient(value: Any, capture: Mapping[str, Any], path: str, checker: Checker) -> dict[str, Any]:
     patient = checker.section(value, PATIENT, path)
     patient["clinical"] = checker.section(patient["clinical"], CLINICAL, f"{path}.clinical")
     for name, fields in (("mrd", MRD), ("imaging", IMAGING)):
         patient["clinical"][name] = checker.listed(patient["clinical"][name], fields, f"{path}.clinical.{name}")
+    lesion = patient["clinical"]["lesion"]
+    patient["clinical"]["lesion"] = checker.section(lesion, LESION, f"{path}.clinical.lesion") if lesion else {}
     patient["therapies"] = checker.listed(patient["therapies"], THERAPY, f"{path}.therapies")
     patient["clones"] = {
         n: checker.section(c, CLONE, f"{path}.clones.{n}")
@@ -158,10 +146,32 @@ def _check_patient(value: Any, capture: Mapping[str, Any], path: str, checker: _
     _check_samples(patient, path, checker)
     _check_therapies(patient, path, checker)
     _check_clones(patient, path, checker)
+    _check_clinical(patient["clinical"], f"{path}.clinical", checker)
     return patient
 
 
-def _check_samples(patient: Mapping[str, Any], path: str, checker: _Checker) -> None:
+def _check_clinical(clinical: Mapping[str, Any], path: str, checker: Checker) -> None:
+    lesion = clinical["lesion"]
+    if lesion and lesion["until"] is not None and lesion["until"] < lesion["from"]:
+        checker.say(f"{path}.lesion.until", f"day {lesion['until']} lies before the first day, {lesion['from']}")
+    for i, test in enumerate(clinical["mrd"]):
+        where = f"{path}.mrd[{i}]"
+        if test["events"] is not None and test["events"] > test["cells"]:
+            checker.say(f"{where}.events", found(test["events"], f"at most the cells, {test['cells']}"))
+        if test["events"] == 0 and test["result"] == "positive":
+            checker.say(f"{where}.result", "positive without a single event", "give the events that were found")
+
+
+def _check_weights(weights: Mapping[str, Any], known: tuple[str, ...], path: str, checker: Checker) -> None:
+    """Weights by cell type."""
+    for kind, weight in weights.items():
+        if kind not in known:
+            checker.say(f"{path}.{kind}", f"unknown cell type, expected {one_of(known)}", did_you_mean(kind, known))
+        elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+            checker.say(f"{path}.{kind}", found(weight, "a weight of at least 0"))
+
+
+def _check_samples(patient: Mapping[str, Any], path: str, checker: Checker) -> None:
     samples = patient["samples"]
     if not samples:
         checker.say(f"{path}.samples", "a patient needs at least one sample")
@@ -177,26 +187,28 @@ def _check_samples(patient: Mapping[str, Any], path: str, checker: _Checker) -> 
         if name in seen and name != HEALTHY:
             checker.say(where, f"{name!r} twice in one patient", f"call the second {name}_2")
         seen.add(name)
-        for kind, weight in sample["composition"].items():
-            where = f"{path}.samples[{i}].composition.{kind}"
-            if kind not in COMPOSITION:
-                checker.say(
-                    where, f"unknown cell type, expected {one_of(COMPOSITION)}", did_you_mean(kind, COMPOSITION)
-                )
-            elif isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
-                checker.say(where, found(weight, "a weight of at least 0"))
+        where = f"{path}.samples[{i}]"
+        _check_weights(sample["composition"], _OTHERS, f"{where}.composition", checker)
+        capture, pairs = sample["capture"], ("plasma", *_OTHERS)
+        _check_weights(capture["doublet_partners"], pairs, f"{where}.capture.doublet_partners", checker)
+        if capture["doublet_partners"] and not any(capture["doublet_partners"].values()):
+            checker.say(f"{where}.capture.doublet_partners", "no type has a weight above 0")
+        if capture["doublet_of"] not in ("", *pairs):
+            hint = did_you_mean(capture["doublet_of"], pairs)
+            checker.say(f"{where}.capture.doublet_of", found(capture["doublet_of"], one_of(pairs)), hint)
     if any(healthy) and not all(healthy):
         checker.say(f"{path}.samples", "healthy and other timepoints in one patient")
     if any(healthy) and patient["clones"]:
         checker.say(f"{path}.clones", "a healthy donor has no clones")
 
 
-def _check_therapies(patient: Mapping[str, Any], path: str, checker: _Checker) -> None:
+def _check_therapies(patient: Mapping[str, Any], path: str, checker: Checker) -> None:
     last = -1
     for i, therapy in enumerate(patient["therapies"]):
         where = f"{path}.therapies[{i}]"
-        if therapy["regimen"] == OFF:
-            checker.say(f"{where}.regimen", f"{OFF!r} is the name of the time between therapies", "choose another name")
+        if therapy["regimen"] in (OFF, REACTIVATED):
+            taken = f"{therapy['regimen']!r} is the name of the time between therapies"
+            checker.say(f"{where}.regimen", taken, "choose another name")
         if therapy["stop"] < therapy["start"]:
             checker.say(f"{where}.stop", f"day {therapy['stop']} lies before the start, day {therapy['start']}")
         if therapy["start"] < last:
@@ -206,7 +218,7 @@ def _check_therapies(patient: Mapping[str, Any], path: str, checker: _Checker) -
         last = therapy["start"] + therapy["effect_days"]
 
 
-def _check_clones(patient: Mapping[str, Any], path: str, checker: _Checker) -> None:
+def _check_clones(patient: Mapping[str, Any], path: str, checker: Checker) -> None:
     for gene, level in patient["drivers"].items():
         if gene not in positions():
             checker.say(
@@ -234,7 +246,7 @@ def _check_clones(patient: Mapping[str, Any], path: str, checker: _Checker) -> N
                 sound = False
         # and an unquoted off as false
         clone["growth"] = {OFF if k is False else str(k): v for k, v in clone["growth"].items()}
-        regimens = [OFF, *(t["regimen"] for t in patient["therapies"])]
+        regimens = [OFF, REACTIVATED, *(t["regimen"] for t in patient["therapies"])]
         for regimen, rate in clone["growth"].items():
             if regimen not in regimens:
                 checker.say(
