@@ -60,6 +60,18 @@ test: $(STAMP) check ## all tests that this machine can run
 	tests/install.sh
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup tests
 
+.PHONY: peers
+peers: $(STAMP) ## today's tools for the comparison, in .venv-peers
+	PYTHON=$(PYTHON) sh benchmarks/peers/install.sh
+
+.PHONY: benchmark-accuracy
+benchmark-accuracy: peers ## accuracy beside today's tools on cohorts with known truth (QUICK=1: some minutes; ARGS=...)
+	$(BIN)/python benchmarks/accuracy.py --cores $(CORES) $(if $(QUICK),--quick) $(ARGS)
+
+.PHONY: benchmark-realism
+benchmark-realism: $(STAMP) ## simulated beside real cells: figure and distances (DATA=folder)
+	$(BIN)/python benchmarks/realism.py --data "$${DATA:-../shared/data}" --out benchmarks/results
+
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests

@@ -7,7 +7,7 @@ what genes have in common are real; the events are known. Nothing of the simulat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,118 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import InputProblems, UserError, did_you_mean, one_of
-from ..keys import HEALTHY
+from ..errors import UserError, did_you_mean
+from ..keys import HEALTHY, PLASMA
 from .captures import Capture
-from .checker import Checker
 from .cohort import SHEET_COLUMNS, TRUTH_COLUMNS, stack
-from .events import arm_names, arm_states, parse_event
-from .fields import Field, Fields
+from .events import arm_names, arm_states
+from .imposed_spec import ANY
+from .imposed_spec import check_imposed as check_imposed
 from .profiles import gene_arms
 from .real_cells import RealCells
 from .streams import stream
-from .thinning import DIPLOID, keep_probability, thin
-
-COHORT: Fields = {
-    "name": Field("text", required=True, default="imposed", text="name of the cohort"),
-    "seed": Field("int", required=True, default=0, minimum=0, text="seed of everything that is drawn"),
-    "tumour_types": Field("list", default=["cd4_t"], text="real cell types that play the tumour's type"),
-    "background": Field("list", default=[], text="types of the other cells; default: all others that are known"),
-    "exponent": Field("number", 0.8, minimum=0, maximum=1.5, text="expression factor = (copies / 2) ^ exponent"),
-    "donors": Field("mapping", default={}, text="healthy donors: name: cells of the tumour's type"),
-    "patients": Field("section", default={}, required=True, text="patients by name"),
-}
-PATIENT: Fields = {
-    "clones": Field("section", default={}, required=True, text="clones by name"),
-    "samples": Field("section", default=[], required=True, text="captures in order"),
-}
-CLONE: Fields = {
-    "parent": Field("text", "", text="clone that it descends from; the founder has none"),
-    "events": Field("list", default=[], text="its own copy-number events: +9, +1q, amp1q, -17p"),
-}
-SAMPLE: Fields = {
-    "timepoint": Field("text", required=True, default="", text="name of the timepoint"),
-    "day": Field("int", required=True, default=0, minimum=0, text="day since the patient's day 0"),
-    "cells": Field("int", 200, minimum=1, text="cells of the tumour's type"),
-    "malignant": Field("number", 0.7, minimum=0, maximum=1, text="share of them that is malignant"),
-    "fractions": Field("mapping", default={}, text="shares of the clones; equal where not given"),
-    "depth": Field("number", 1.0, minimum=0.05, maximum=1, text="share of all UMIs that is kept"),
-    "batch_sd": Field("number", 0.0, minimum=0, maximum=2, text="SD, ln, of a further effect of the capture on genes"),
-}
-
-
-def check_imposed(spec: Any, *, file: str = "imposed.yaml") -> dict[str, Any]:
-    """Check a specification and fill its defaults.
-
-    Raises
-    ------
-    InputProblems
-        with every problem, each named by its key path.
-    """
-    checker = Checker(file)
-    out = checker.section(spec, COHORT, "")
-    patients = checker.named(out["patients"], "patients")
-    out["patients"] = {n: _patient(p, f"patients.{n}", checker) for n, p in patients.items()}
-    for name, cells in out["donors"].items():
-        if isinstance(cells, bool) or not isinstance(cells, int) or cells < 1:
-            checker.say(f"donors.{name}", "expected a whole number of cells, at least 1")
-        if name in out["patients"]:
-            checker.say(f"donors.{name}", "a patient has this name")
-    if checker.problems:
-        raise InputProblems(checker.problems)
-    return out
-
-
-def _patient(value: Any, path: str, checker: Checker) -> dict[str, Any]:
-    patient = checker.section(value, PATIENT, path)
-    patient["samples"] = checker.listed(patient["samples"], SAMPLE, f"{path}.samples")
-    clones = checker.named(patient["clones"], f"{path}.clones")
-    patient["clones"] = {n: checker.section(c, CLONE, f"{path}.clones.{n}") for n, c in clones.items()}
-    if checker.problems:
-        return patient
-    parents = {n: c["parent"] for n, c in patient["clones"].items()}
-    sound = True
-    for name, clone in patient["clones"].items():
-        where = f"{path}.clones.{name}"
-        if clone["parent"] and clone["parent"] not in parents:
-            checker.say(f"{where}.parent", f"found {clone['parent']!r}, expected {one_of(parents)}")
-            sound = False
-        # YAML reads an unquoted +9 or -13 as a number
-        clone["events"] = [f"{e:+d}" if isinstance(e, int) else str(e) for e in clone["events"]]
-        for event in clone["events"]:
-            try:
-                parse_event(event)
-            except ValueError as error:
-                checker.say(f"{where}.events", f"found {event!r}, expected {error}")
-                sound = False
-        seen, at = {name}, clone["parent"]
-        while sound and at:
-            if at in seen:
-                checker.say(f"{where}.parent", "the clone is its own ancestor")
-                sound = False
-                break
-            seen.add(at)
-            at = parents[at]
-    if not parents:
-        checker.say(f"{path}.clones", "no clone is named")
-    elif sound:
-        states = arm_states({n: c["events"] for n, c in patient["clones"].items()}, parents)
-        for name in states.index[(states < 0).any(axis=1)]:
-            arm = states.columns[states.loc[name] < 0][0]
-            checker.say(f"{path}.clones.{name}.events", f"arm {arm} would have fewer than 0 copies")
-    timepoints = [s["timepoint"] for s in patient["samples"]]
-    for i, sample in enumerate(patient["samples"]):
-        where = f"{path}.samples[{i}]"
-        if timepoints.count(sample["timepoint"]) > 1 or sample["timepoint"] == HEALTHY:
-            checker.say(f"{where}.timepoint", f"found {sample['timepoint']!r}, expected one that is no other's")
-        for clone, share in sample["fractions"].items():
-            if clone not in parents:
-                checker.say(f"{where}.fractions.{clone}", f"expected {one_of(parents)}", did_you_mean(clone, parents))
-            elif isinstance(share, bool) or not isinstance(share, int | float) or share < 0:
-                checker.say(f"{where}.fractions.{clone}", f"found {share!r}, expected a share of at least 0")
-    if not patient["samples"]:
-        checker.say(f"{path}.samples", "a patient needs at least one sample")
-    return patient
+from .thinning import DIPLOID, capture_effect, keep_probability, thin
 
 
 @dataclass(frozen=True)
@@ -143,6 +42,16 @@ class Imposed:
 
     spec: Mapping[str, Any]
     cells: RealCells
+
+    @cached_property
+    def tumour_types(self) -> list[str]:
+        """Types that play the tumour's: what a run needs as ``tumour_cell_types``."""
+        return [PLASMA] if self.spec["tumour_types"] == [ANY] else list(self.spec["tumour_types"])
+
+    @cached_property
+    def types(self) -> np.ndarray:
+        """(cells,) type of each real cell."""
+        return np.full(self.cells.types.size, PLASMA) if self.spec["tumour_types"] == [ANY] else self.cells.types
 
     @cached_property
     def samples(self) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -163,21 +72,26 @@ class Imposed:
         Raises
         ------
         UserError
-            when there are fewer real cells than the samples ask for.
+            when the counts lack a type that is asked for, or have fewer cells of it than the samples ask for.
         """
-        tumour = np.isin(self.cells.types, self.spec["tumour_types"])
+        known = sorted(set(self.types) - {""})
+        held = ", ".join(known) or "no cell of a known type"
+        for key, wanted in (("tumour_types", self.tumour_types), ("background", self.spec["background"])):
+            for name in wanted:
+                if name not in known:
+                    hint = did_you_mean(name, known)
+                    raise UserError(f"{key}: found {name!r}, and the counts hold {held}.", hint=hint)
+        tumour = np.isin(self.types, self.tumour_types)
         need = sum(s["cells"] for _, s in self.samples.values())
         if need > tumour.sum():
-            types = ", ".join(self.spec["tumour_types"])
-            known = sorted(set(self.cells.types) - {""})
             raise UserError(
-                f"the samples ask for {need} cells of {types}, and there are {int(tumour.sum())}.",
-                hint=f"take fewer cells, or other tumour_types: the counts hold {', '.join(known) or 'no typed cell'}.",
+                f"the samples ask for {need} cells of {', '.join(self.tumour_types)}, and there are {tumour.sum()}.",
+                hint=f"take fewer cells, or other tumour_types: the counts hold {held}.",
             )
         rng = stream(self.spec["seed"], "imposed", "cells")
         own = rng.permutation(np.flatnonzero(tumour))
-        wanted = self.spec["background"] or sorted(set(self.cells.types) - {""})
-        others = rng.permutation(np.flatnonzero(~tumour & np.isin(self.cells.types, wanted)))
+        wanted = self.spec["background"] or known
+        others = rng.permutation(np.flatnonzero(~tumour & np.isin(self.types, wanted)))
         ends = np.cumsum([s["cells"] for _, s in self.samples.values()])
         spread = np.array_split(others, len(self.samples))
         return {
@@ -187,11 +101,13 @@ class Imposed:
 
     @property
     def sheet(self) -> pd.DataFrame:
-        """``samples.tsv``, a row per capture."""
+        """``samples.tsv``, a row per capture. Labels that the user gave go along; gated types do not."""
+        form, labelled = self.spec["format"], self.cells.labelled and self.spec["tumour_types"] != [ANY]
         rows = [
             {
                 "sample": name, "patient": patient, "timepoint": s["timepoint"], "day": s["day"],
-                "path": f"data/{name}.h5ad", "format": "h5ad", "compartment": "BM", "sort": "none", "batch": name,
+                "path": f"data/{name}{'.h5ad' if form == 'h5ad' else ''}", "format": form, "compartment": "BM",
+                "sort": "none", "batch": name, "cell_types": f"config/cell_types/{name}.tsv" if labelled else "",
             }
             for name, (patient, s) in self.samples.items()
         ]  # fmt: skip
@@ -202,47 +118,55 @@ class Imposed:
         for name, (patient, sample) in self.samples.items():
             clones = list(self.spec["patients"].get(patient, {}).get("clones", {}))
             own, others = self.rows[name]
-            rng = stream(self.spec["seed"], "imposed", "sample", name)
-            kind = self._kinds(sample, clones, own.size, rng)
-            keep = self._keep(patient)
-            # counts can only be taken away, so the largest effect is 1; two SD keep the loss of depth bearable
-            effect = np.exp(sample["batch_sd"] * np.clip(rng.standard_normal(keep.shape[1]), -2.0, 2.0))
-            keep = keep * (effect / effect.max())
+            kind = self._kinds(sample, clones, own.size, self._stream("clones", name))
+            effect = capture_effect(gene_arms().size, sd=sample["batch_sd"], rng=self._stream("batch", name))
             rows = np.concatenate([own, others])
-            kinds = np.concatenate([kind, np.full(others.size, keep.shape[0] - 1)])
-            counts = thin(self.cells.counts[rows], kinds, keep, rng, depth=sample["depth"])
+            kinds = np.concatenate([kind, np.full(others.size, len(clones))])
+            order = np.argsort(rows)  # by barcode: where a cell stands in the file tells nothing of its clone
+            rows, kinds = rows[order], kinds[order]
+            rng = self._stream("thinning", name)
+            counts = thin(self.cells.counts[rows], kinds, self.keep[patient] * effect, rng, depth=sample["depth"])
             yield name, Capture(counts, self._cell_table(rows, kinds, clones), pd.DataFrame())
+
+    def _stream(self, *names: str) -> np.random.Generator:
+        return stream(self.spec["seed"], "imposed", *names)
 
     def _kinds(self, sample: Mapping[str, Any], clones: list[str], n: int, rng: np.random.Generator) -> np.ndarray:
         """(n,) clone of each cell as its place in ``clones``; ``len(clones)`` for normal cells."""
         n_malignant = round(sample["malignant"] * n) if clones else 0
         kind = np.full(n, len(clones))
         if n_malignant:
-            shares = self._shares(sample, clones)
-            kind[:n_malignant] = rng.choice(len(clones), size=n_malignant, p=shares)
+            kind[:n_malignant] = rng.choice(len(clones), size=n_malignant, p=shares_of(sample, clones))
         return kind
 
-    @staticmethod
-    def _shares(sample: Mapping[str, Any], clones: list[str]) -> np.ndarray:
-        given = np.array([float(sample["fractions"].get(c, 0.0)) for c in clones])
-        return given / given.sum() if given.sum() > 0 else np.full(len(clones), 1.0 / len(clones))
+    @cached_property
+    def keep(self) -> dict[str, np.ndarray]:
+        """Patient or donor -> (own clones + 1 x genes) keep-probabilities, the last row for normal cells.
 
-    def _keep(self, patient: str) -> np.ndarray:
-        """(clones + 1 x genes) keep-probabilities of a patient; donors lose nothing."""
-        p = self.spec["patients"].get(patient)
-        arms = gene_arms()
-        if p is None:
-            return np.ones((1, arms.size))
-        parents = {n: c["parent"] for n, c in p["clones"].items()}
-        states = arm_states({n: c["events"] for n, c in p["clones"].items()}, parents).to_numpy(dtype=float)
-        copies = np.where(arms >= 0, states[:, arms], DIPLOID)
-        return keep_probability(copies, exponent=self.spec["exponent"])
+        The ceiling of a gene is that of the whole cohort: a donor's cells are thinned as a patient's normal cells
+        are. Otherwise a gain would look, against the donors, like a loss in all cells that do not have it.
+        """
+        arms, states = gene_arms(), self._states()
+        copies = [np.where(arms >= 0, table.to_numpy(dtype=float)[:, arms], DIPLOID) for table in states.values()]
+        *clones, normal = keep_probability(np.vstack(copies), exponent=self.spec["dosage"])
+        rows = iter(clones)
+        own = {patient: np.vstack([*(next(rows) for _ in table.index), normal]) for patient, table in states.items()}
+        return own | dict.fromkeys(self.spec["donors"], normal[None, :])
+
+    def _states(self) -> dict[str, pd.DataFrame]:
+        """Patient -> copies, clones x arms."""
+        return {
+            name: arm_states(
+                {n: c["events"] for n, c in p["clones"].items()}, {n: c["parent"] for n, c in p["clones"].items()}
+            )
+            for name, p in self.spec["patients"].items()
+        }
 
     def _cell_table(self, rows: np.ndarray, kinds: np.ndarray, clones: list[str]) -> pd.DataFrame:
         clone = np.array([*clones, ""], dtype=object)[kinds]
         return pd.DataFrame(
             {
-                "barcode": self.cells.barcodes[rows], "cell_type": self.cells.types[rows].astype(object),
+                "barcode": self.cells.barcodes[rows], "cell_type": self.types[rows].astype(object),
                 "malignant": clone != "", "clone": clone, "doublet": False, "partner": "", "quality": "good",
                 "light_chain": "", "cycling": False,
             }
@@ -251,39 +175,53 @@ class Imposed:
     def truth(self) -> dict[str, pd.DataFrame]:
         """Truth tables by name, without ``cells``; burden, growth, labels and tiers are not defined here."""
         parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TRUTH_COLUMNS if name != "cells"}
+        states = self._states()
         for patient, p in self.spec["patients"].items():
-            clones = p["clones"]
-            names = list(clones)
-            parts["clones"].append(
-                pd.DataFrame(
-                    [
-                        {"patient": patient, "clone": c, "parent": v["parent"], "events": ",".join(v["events"]),
-                         "antigen_loss": False, "dormant": False, "resistant": False}
-                        for c, v in clones.items()
-                    ]
-                )
-            )  # fmt: skip
-            states = arm_states(
-                {n: c["events"] for n, c in clones.items()}, {n: c["parent"] for n, c in clones.items()}
+            for name, rows in patient_truth(patient, p, states[patient]).items():
+                parts[name].append(pd.DataFrame(rows))
+        who = [(name, "imposed") for name in self.spec["patients"]] + [(name, HEALTHY) for name in self.spec["donors"]]
+        parts["patients"].append(
+            pd.DataFrame(
+                [
+                    {"patient": n, "group": g, "subtype": "", "light_chain": "", "isotype": "", "cured": False}
+                    for n, g in who
+                ]
             )
-            for c in names:
-                parts["arms"].append(
-                    pd.DataFrame(
-                        {"patient": patient, "clone": c, "chromosome": ["chr" + a[:-1] for a in arm_names()],
-                         "arm": [a[-1] for a in arm_names()], "state": states.loc[c].to_numpy()}
-                    )
-                )  # fmt: skip
-            for s in p["samples"]:
-                shares = self._shares(s, names)
-                parts["fractions"].append(
-                    pd.DataFrame(
-                        {"patient": patient, "clone": names, "sample": f"{patient}_{s['timepoint']}",
-                         "timepoint": s["timepoint"], "day": s["day"],
-                         "fraction": shares if s["malignant"] > 0 else np.nan, "burden": np.nan}
-                    )
-                )  # fmt: skip
-            parts["patients"].append(
-                pd.DataFrame([{"patient": patient, "group": "imposed", "subtype": "", "light_chain": "",
-                               "isotype": "", "cured": False}])
-            )  # fmt: skip
+        )
         return {n: stack(frames, TRUTH_COLUMNS[n]) for n, frames in parts.items()}
+
+
+def shares_of(sample: Mapping[str, Any], clones: Sequence[str]) -> np.ndarray:
+    """(clones,) shares of the clones among a sample's malignant cells; equal where none is given."""
+    given = np.array([float(sample["fractions"].get(c, 0.0)) for c in clones])
+    return given / given.sum() if given.sum() > 0 else np.full(len(clones), 1.0 / len(clones))
+
+
+def patient_truth(name: str, patient: Mapping[str, Any], states: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Rows of ``clones``, ``arms`` and ``fractions`` of one patient.
+
+    A sample without malignant cells has no fractions. The burden is empty: these cells are no marrow.
+    """
+    clones = list(patient["clones"])
+    return {
+        "clones": [
+            {
+                "patient": name, "clone": c, "parent": v["parent"], "events": ",".join(v["events"]),
+                "antigen_loss": False, "dormant": False, "resistant": False,
+            }
+            for c, v in patient["clones"].items()
+        ],
+        "arms": [
+            {"patient": name, "clone": c, "chromosome": f"chr{a[:-1]}", "arm": a[-1], "state": int(states.loc[c, a])}
+            for c in clones
+            for a in arm_names()
+        ],
+        "fractions": [
+            {
+                "patient": name, "clone": c, "sample": f"{name}_{s['timepoint']}", "timepoint": s["timepoint"],
+                "day": s["day"], "fraction": share if s["malignant"] > 0 else np.nan, "burden": np.nan,
+            }
+            for s in patient["samples"]
+            for c, share in zip(clones, shares_of(s, clones), strict=True)
+        ],
+    }  # fmt: skip

@@ -15,9 +15,10 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import UserError, shown
+from ..keys import CELL_TYPES
 from ..resources import RESOURCES, gene_table, read_resource
 
-#: A gate: genes of which at least one (at least two for NK cells and monocytes) is seen, genes that must not be seen.
+#: A gate: genes, how many of them must be seen, and genes of which none may be seen [J].
 GATES: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "t_cell": (("CD3D", "CD3E", "TRAC"), 1, ("MS4A1", "CD79A", "CD14", "HBB", "MZB1")),
     "nk": (("NKG7", "GNLY", "KLRD1", "KLRF1"), 2, ("CD3D", "CD3E", "TRAC", "MS4A1", "CD79A", "CD14")),
@@ -40,11 +41,14 @@ class RealCells:
         (cells,)
     types
         (cells,) cell type, ``""`` where it is doubtful.
+    labelled
+        whether the types are the user's own labels.
     """
 
     counts: sp.csr_matrix
     barcodes: np.ndarray
     types: np.ndarray
+    labelled: bool = False
 
 
 def read_real(path: str | Path, labels: str | Path | None = None) -> RealCells:
@@ -58,16 +62,24 @@ def read_real(path: str | Path, labels: str | Path | None = None) -> RealCells:
     """
     data = _read(Path(path))
     counts = sp.csr_matrix(data.X)
-    if counts.nnz and (np.any(counts.data < 0) or np.any(counts.data != np.round(counts.data))):
+    if not counts.nnz:
+        raise UserError(f"{shown(path)}: no counts.", hint="the file has no cell, no gene, or zeros only.")
+    if not np.isfinite(counts.data).all() or np.any(counts.data < 0) or np.any(counts.data != np.round(counts.data)):
         raise UserError(
             f"{shown(path)}: values that are no counts (fractions or below 0).", hint="give raw UMI counts."
         )
     counts = _to_gene_table(counts, data.var, shown(path))
     order = np.argsort(data.obs_names.to_numpy(dtype=str), kind="stable")
     barcodes = data.obs_names.to_numpy(dtype=str)[order]
+    twice = barcodes[1:][barcodes[1:] == barcodes[:-1]]
+    if twice.size:
+        raise UserError(
+            f"{shown(path)}: the barcode {str(twice[0])!r} occurs more than once.",
+            hint="give the cells of each capture a suffix of their own.",
+        )
     counts = counts[order]
     types = gate(counts) if labels is None else _labels(labels, barcodes)
-    return RealCells(counts, barcodes, types)
+    return RealCells(counts, barcodes, types, labels is not None)
 
 
 def gate(counts: sp.csr_matrix) -> np.ndarray:
@@ -113,9 +125,8 @@ def _to_gene_table(counts: sp.csr_matrix, var: pd.DataFrame, name: str) -> sp.cs
     by_id = {g: i for i, g in enumerate(genes["gene_id"])}
     by_symbol = {s: i for i, s in enumerate(genes["symbol"])}
     aliases = read_resource(RESOURCES / "aliases.tsv")
-    by_symbol |= {
-        str(a): by_symbol[s] for a, s in zip(aliases.iloc[:, 0], aliases.iloc[:, 1], strict=True) if s in by_symbol
-    }
+    old = {a: by_symbol[s] for a, s in zip(aliases["alias"], aliases["symbol"], strict=True) if s in by_symbol}
+    by_symbol = old | by_symbol  # a name that is in use today means today's gene
     ids = next((var[c] for c in ("gene_ids", "gene_id") if c in var.columns), pd.Series(var.index, index=var.index))
     plain = ids.astype(str).str.split(".").str[0]
     place = np.array(
@@ -132,6 +143,7 @@ def _to_gene_table(counts: sp.csr_matrix, var: pd.DataFrame, name: str) -> sp.cs
 
 
 def _labels(path: str | Path, barcodes: np.ndarray) -> np.ndarray:
+    """(cells,) the user's label of each; ``CD4 T`` is ``cd4_t``, as it is when a run reads labels."""
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -142,10 +154,15 @@ def _labels(path: str | Path, barcodes: np.ndarray) -> np.ndarray:
             f"{shown(path)}: the column {missing[0]} is missing, found {', '.join(table.columns)}.",
             hint="barcode and label, separated by a tab.",
         )
+    twice = table.loc[table["barcode"].duplicated(), "barcode"]
+    if len(twice):
+        raise UserError(f"{shown(path)}: the barcode {twice.iloc[0]!r} occurs more than once.", hint="keep one row.")
+    plain = table["label"].str.strip().str.casefold().str.replace(r"[ -]", "_", regex=True)
+    table["label"] = plain.where(plain.isin(CELL_TYPES), table["label"].str.strip())
     label = dict(zip(table["barcode"], table["label"], strict=True))
     types = np.array([label.get(b, "") for b in barcodes], dtype=str)
     if not (types != "").any():
         raise UserError(
-            f"{shown(path)}: none of its barcodes is in the counts.", hint=f"the counts' first is {barcodes[0]!r}."
+            f"{shown(path)}: none of its barcodes is in the counts.", hint=f"the counts' first is {str(barcodes[0])!r}."
         )
     return types

@@ -1,9 +1,9 @@
 """Copy-number events imposed on real counts by binomial thinning.
 
 Counts can be taken away from a real cell, not added. So for every gene the clone with the most copies keeps its
-counts, and all other cells, normal ones included, keep each UMI with the probability
+counts, and all other cells, normal ones and donors' included, keep each UMI with the probability
 
-    keep = f(c) / max over clones and normal cells of f(c),    f(c) = (c / 2) ^ exponent.
+    keep = f(c) / max over all clones and normal cells of f(c),    f(c) = (c / 2) ^ exponent.
 
 Everything else of the cells stays as it was: their noise, their batch, what their genes have in common.
 """
@@ -41,6 +41,15 @@ def keep_probability(copies: np.ndarray, *, exponent: float) -> np.ndarray:
     """
     factor = dosage_power(np.vstack([copies, np.full(copies.shape[1], DIPLOID)]), exponent=exponent)
     return factor / factor.max(axis=0, keepdims=True)
+
+
+def capture_effect(n_genes: int, *, sd: float, rng: np.random.Generator) -> np.ndarray:
+    """(n_genes,) share of each gene's UMIs that a capture keeps: log-normal with this SD, the largest 1.
+
+    Draws beyond two SD are cut: all other genes lose depth by as much as the largest stands out, ``2 sd`` in ln.
+    """
+    effect = np.exp(sd * np.clip(rng.standard_normal(n_genes), -2.0, 2.0))
+    return effect / effect.max()
 
 
 def thin(

@@ -1,0 +1,1 @@
+"""The truth suite: cohorts with known truth, methods that answer, and their judge."""

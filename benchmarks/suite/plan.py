@@ -1,0 +1,81 @@
+"""What a run of the suite does: which scenarios, seeds and tools, and what of it runs as a whole workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run of the suite.
+
+    Attributes
+    ----------
+    scenarios
+        names; all of ``benchmarks/scenarios`` when empty. ``imposed_*`` need the public data.
+    seeds
+        of the cohorts on which cells are judged; the workflow runs on the first.
+    tools
+        peers; None: all that are here.
+    road
+        whether the workflow runs.
+    data
+        folder of the public data sets, or None.
+    without_donors
+        whether our method is also judged without healthy donors (the lower reference rungs).
+    peer_seeds
+        on how many of the seeds the peers run.
+    settings
+        what the workflow's configuration says beside its defaults.
+    timeout
+        seconds that a peer may take per case, and the workflow in all.
+    """
+
+    scenarios: tuple[str, ...]
+    seeds: tuple[int, ...]
+    tools: tuple[str, ...] | None = None
+    road: bool = True
+    data: Path | None = None
+    cores: int = 2
+    without_donors: bool = True
+    peer_seeds: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    timeout: tuple[float, float] = (300.0, 1500.0)
+
+    def with_options(
+        self, *, scenarios: Sequence[str], seeds: Sequence[int] | None, tools: Sequence[str] | None, road: bool,
+        data: Path | None, cores: int,
+    ) -> Plan:  # fmt: skip
+        """The plan with what a person asked for."""
+        return replace(
+            self,
+            scenarios=tuple(scenarios) or self.scenarios,
+            seeds=tuple(seeds) if seeds else self.seeds,
+            tools=None if tools is None else tuple(t for t in tools if t != "none"),
+            road=road,
+            data=data,
+            cores=cores,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the record of the run."""
+        return {
+            "scenarios": list(self.scenarios), "seeds": list(self.seeds), "road": self.road, "cores": self.cores,
+            "tools": None if self.tools is None else list(self.tools), "public_data": self.data is not None,
+        }  # fmt: skip
+
+
+#: Seeds that nothing was tuned on.
+FULL = Plan(scenarios=(), seeds=(20261, 20262))
+QUICK = Plan(
+    scenarios=(
+        "kappa_on_kappa", "hyperdiploid", "timepoint_is_batch", "mrd_8_cells", "mrd_negative_1e-4",
+        "imposed_t_cells",
+    ),
+    seeds=(20261,),
+    without_donors=False,
+    timeout=(120.0, 240.0),
+)  # fmt: skip

@@ -1,0 +1,76 @@
+"""The whole workflow on the suite's cohort, as a user would run it, and its result tables."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from marrowclone import tables
+from marrowclone.clinical import COLUMNS as CLINICAL
+from marrowclone.errors import UserError
+from marrowclone.simulate.cohort import Cohort
+from marrowclone.simulate.folder import write_cohort
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Last tables of the road; Snakemake makes what they need. The pages are not asked for.
+TARGETS = ("results/evolution/{patient}.dynamics.tsv", "results/evolution/{patient}.tree.tsv")
+OVERALL = ("results/cure/landmarks.tsv",)
+
+
+@dataclass(frozen=True)
+class Road:
+    """A finished run: its folder, and whether every job succeeded."""
+
+    folder: Path
+    complete: bool
+    tail: str
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """A result table by its path under ``results/``; None when the run did not make it."""
+        path = self.folder / "results" / name
+        return tables.read_result(path) if path.exists() else None
+
+
+def write_run(cohort: Cohort, folder: Path, *, settings: Mapping[str, Any]) -> list[str]:
+    """Write the cohort and its configuration; the patients that are followed."""
+    write_cohort(cohort, folder)
+    config = {
+        "samples": "config/samples.tsv",
+        "clinical": {name: f"config/clinical/{name}.tsv" for name in CLINICAL},
+        "truth": "truth",
+        "seed": 1,
+        **settings,
+    }
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return sorted(cohort.spec["patients"])
+
+
+def run_road(folder: Path, patients: Iterable[str], *, cores: int, timeout: float) -> Road:
+    """Run the workflow in a folder that :func:`write_run` wrote; a run that failed is still read."""
+    wanted = [t.format(patient=p) for p in patients for t in TARGETS]
+    command = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder),
+        "--configfile", str(folder / "config" / "config.yaml"), "--cores", str(cores), "--keep-going",
+        "--quiet", "progress", "rules", "--", *OVERALL, *wanted,
+    ]  # fmt: skip
+    log = folder / "road.log"
+    with log.open("w", encoding="utf-8") as stream:
+        try:
+            done = subprocess.run(
+                command, stdout=stream, stderr=subprocess.STDOUT, check=False, timeout=timeout, env=os.environ.copy()
+            )
+            status = done.returncode
+        except subprocess.TimeoutExpired:
+            status = 124
+    tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
+    if status and not (folder / "results").is_dir():
+        raise UserError(f"the workflow did not start: {tail}", hint=f"see {log}")
+    return Road(folder, status == 0, tail)
