@@ -1,6 +1,6 @@
 """Accuracy on cohorts that know the truth, beside the tools that people use today.
 
-    make benchmark-accuracy                 # or: PYTHONPATH=workflow/lib .venv/bin/python benchmarks/accuracy.py [--quick]
+    make benchmark-accuracy      # PYTHONPATH=workflow/lib .venv/bin/python benchmarks/accuracy.py [--quick]
 
 Every capture is drawn once. Our method and every peer get the same cells of each scenario (true cell types; no dying or
 empty droplets); the whole workflow gets the same captures as files. Tables, figures and the facts of the run are
@@ -22,15 +22,15 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "MK
     os.environ.setdefault(name, "1")
 
 import pandas as pd
+
+from marrowclone.errors import UserError
+from marrowclone.tables import write_json, write_text
 from suite import figures, summary
 from suite.expect import OURS
 from suite.imposed import IMPOSED
 from suite.plan import FULL, QUICK, Plan
 from suite.run import Results, facts_of, run_plan
 from suite.scenarios import FOLDER
-
-from marrowclone.errors import UserError
-from marrowclone.tables import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 

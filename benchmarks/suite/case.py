@@ -51,6 +51,13 @@ class Drawn(Cohort):
         """As :meth:`Cohort.captures`, from memory."""
         return iter(self.drawn)
 
+    def part(self, patients: Sequence[str]) -> Drawn:
+        """The cohort of some of its patients: the same cells, since nobody's depend on who else is there."""
+        spec = {**self.spec, "patients": {p: v for p, v in self.spec["patients"].items() if p in patients}}
+        samples = set(Cohort({**spec, "swaps": []}).sheet["sample"])
+        spec["swaps"] = [pair for pair in spec["swaps"] if set(pair) <= samples]
+        return Drawn(spec, tuple((s, c) for s, c in self.drawn if s in samples))
+
     def cell_table(self) -> pd.DataFrame:
         """``truth/cells.tsv.gz`` of the whole cohort."""
         patient = self.sheet.set_index("sample")["patient"]

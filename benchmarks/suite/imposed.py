@@ -19,7 +19,7 @@ from .case import Cells, usable_cells
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "tests" / "cohorts" / "imposed.yaml"
 IMPOSED = {
-    "imposed_t_cells": "Real T cells (MALT lymphoma, 10x v3) with three clones imposed by thinning; noise and batch are real.",
+    "imposed_t_cells": "Real T cells (MALT lymphoma, 10x v3) with three clones imposed; their noise is real.",
     "imposed_nothing": "The same real T cells with no event imposed: there is no tumour.",
 }
 PATIENTS = {"imposed_t_cells": ["REAL"], "imposed_nothing": ["N1", "N2", "N3"]}

@@ -65,7 +65,7 @@ def _factors(arms: pd.DataFrame, clones: list[str], arm_of_gene: np.ndarray) -> 
 def _arm_levels(
     counts: sp.csr_matrix, factor: np.ndarray, place: np.ndarray, n_arms: int, code: np.ndarray, clone: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Arm levels per cell (variance-stabilised), and what each clone would show in the same cell (clones x cells x arms)."""
+    """Variance-stabilised arm levels per cell, and those that each clone would show (clones x cells x arms)."""
     n, k = counts.shape[0], factor.shape[0]
     depth = np.asarray(counts.sum(axis=1)).ravel()
     base = np.zeros((code.max() + 1, counts.shape[1]))

@@ -19,7 +19,9 @@ class Plan:
     seeds
         of the cohorts on which cells are judged; the workflow runs on the first.
     tools
-        peers; None: all that are here.
+        peers that run on every case; None: those of the plan.
+    thorough
+        peers that are slow, or variants of others: they run on the scenarios ``thorough_on`` only.
     road
         whether the workflow runs.
     data
@@ -36,7 +38,9 @@ class Plan:
 
     scenarios: tuple[str, ...]
     seeds: tuple[int, ...]
-    tools: tuple[str, ...] | None = None
+    tools: tuple[str, ...] = ("infercnvpy_immune", "infercnvpy_plasma")
+    thorough: tuple[str, ...] = ()
+    thorough_on: tuple[str, ...] = ()
     road: bool = True
     data: Path | None = None
     cores: int = 2
@@ -54,7 +58,8 @@ class Plan:
             self,
             scenarios=tuple(scenarios) or self.scenarios,
             seeds=tuple(seeds) if seeds else self.seeds,
-            tools=None if tools is None else tuple(t for t in tools if t != "none"),
+            tools=self.tools if tools is None else tuple(t for t in tools if t != "none"),
+            thorough=self.thorough if tools is None else (),
             road=road,
             data=data,
             cores=cores,
@@ -64,16 +69,29 @@ class Plan:
         """For the record of the run."""
         return {
             "scenarios": list(self.scenarios), "seeds": list(self.seeds), "road": self.road, "cores": self.cores,
-            "tools": None if self.tools is None else list(self.tools), "public_data": self.data is not None,
+            "tools": list(self.tools), "thorough": list(self.thorough), "thorough_on": list(self.thorough_on),
+            "public_data": self.data is not None,
         }  # fmt: skip
 
 
+#: The tool that most people use runs everywhere, with two references; the others on a few scenarios of each kind.
+THOROUGH = (
+    "cnvturbo_immune", "cnvturbo_plasma", "swiftcnv_plasma", "inferploidy_plasma", "valius-kopya_plasma",
+    "copykat-python_plasma", "infercnasc_none", "R_copykat", "R_scevan", "R_numbat",
+)  # fmt: skip
+THOROUGH_ON = (
+    "kappa_on_kappa",
+    "hyperdiploid",
+    "timepoint_is_batch",
+    "mrd_8_cells",
+    "healthy_donor",
+    "imposed_t_cells",
+)
 #: Seeds that nothing was tuned on.
-FULL = Plan(scenarios=(), seeds=(20261, 20262))
+FULL = Plan(scenarios=(), seeds=(20261, 20262), thorough=THOROUGH, thorough_on=THOROUGH_ON)
 QUICK = Plan(
     scenarios=(
-        "kappa_on_kappa", "hyperdiploid", "timepoint_is_batch", "mrd_8_cells", "mrd_negative_1e-4",
-        "imposed_t_cells",
+        "kappa_on_kappa", "hyperdiploid", "timepoint_is_batch", "mrd_8_cells", "mrd_negative_1e-4", "imposed_t_cells",
     ),
     seeds=(20261,),
     without_donors=False,

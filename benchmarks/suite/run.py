@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from peers.run import PEERS, run_peer
 from threadpoolctl import threadpool_limits
 
+from marrowclone.errors import UserError, did_you_mean
+from marrowclone.score.permute import permute_answer
 from marrowclone.simulate.cohort import Cohort
+from peers.run import PEERS, run_peer
 
 from . import imposed, judge
 from .case import Cells, Drawn, case_of, draw, usable_cells, write_case
@@ -32,6 +34,8 @@ from .scenarios import CELLS, DONORS, ROAD, Scenario, cohort_spec, read_scenario
 
 ORACLE = "dosage oracle"
 NO_DONORS = f"{OURS}, no donors"
+#: Our answer with its labels dealt at random among the cells, and its calls among the arms.
+DEALT = f"{OURS}, dealt"
 Say = Callable[[str], None]
 #: Cohorts of the run by key; worker processes inherit it, so that no matrix is copied between processes.
 _COHORTS: dict[str, Cells] = {}
@@ -140,8 +144,19 @@ def members_of(scenarios: Mapping[str, Scenario], patients: Mapping[str, Any]) -
 
 
 def _tools(plan: Plan) -> list[str]:
-    peers = [p.name for p in PEERS if plan.tools is None or p.name in plan.tools]
-    return [OURS, *([NO_DONORS] if plan.without_donors else []), ORACLE, *peers]
+    """Names of all tools, ours first.
+
+    Raises
+    ------
+    UserError
+        when a peer is none of ours.
+    """
+    known = [p.name for p in PEERS]
+    for name in (*plan.tools, *plan.thorough):
+        if name not in known:
+            raise UserError(f"no peer is called {name!r}.", hint=did_you_mean(name, known) or ", ".join(known))
+    peers = [n for n in known if n in (*plan.tools, *plan.thorough)]
+    return [OURS, *([NO_DONORS] if plan.without_donors else []), DEALT, ORACLE, *peers]
 
 
 def _jobs(
@@ -155,8 +170,11 @@ def _jobs(
             continue
         for patient in patients:
             for tool in tools:
-                peer = tool not in (OURS, NO_DONORS, ORACLE)
-                if peer and seed not in plan.seeds[: plan.peer_seeds]:
+                if tool == DEALT:  # comes with ours
+                    continue
+                if tool not in (OURS, ORACLE) and seed not in plan.seeds[: plan.peer_seeds]:
+                    continue
+                if tool in plan.thorough and scenario not in plan.thorough_on:
                     continue
                 folder = scratch / "cases" / key / patient
                 jobs.append(Job(key, scenario, patient, tool, seed, folder, plan.timeout[0]))
@@ -194,6 +212,12 @@ def run_job(job: Job) -> Done:
             return Done(status=status)
         status["note"] = answer.note
         rows, events, certain = judge.judge_case(case, answer, seed=job.seed, tool=job.tool)
+        if job.tool == OURS:  # the same answer dealt at random: what every score says when nothing is known
+            dealt = permute_answer(
+                {"cells": answer.cells, "arms": answer.arms}, {"cells": case.truth["cells"]}, job.seed
+            )
+            nothing = Answer(dealt["cells"], dealt["arms"], answer.note)
+            rows += judge.judge_case(case, nothing, seed=job.seed, tool=DEALT)[0]
     except Exception as error:  # whatever a tool throws is its result
         status |= {"status": "failed", "error": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
         status["trace"] = traceback.format_exc(limit=-3) if job.tool == OURS else ""
@@ -235,12 +259,13 @@ def _road(
     plan: Plan, cohort: Drawn, scenarios: Mapping[str, Scenario], members: Mapping[str, Sequence[str]],
     scratch: Path, say: Say,
 ) -> tuple[Road, list[judge.Row], dict[str, pd.DataFrame]]:  # fmt: skip
-    """The whole workflow on the first seed's cohort."""
+    """The whole workflow on the first seed's cohort, or on those of its people who are in scenarios of the road."""
     folder = scratch / "road"
     started = time.monotonic()
-    write_run(cohort, folder, settings=plan.settings)
     on_road = {n: list(p) for n, p in members.items() if n == DONORS or ROAD in scenarios[n].layers}
     patients = [p for names in on_road.values() for p in names]
+    cohort = cohort.part(patients)
+    write_run(cohort, folder, settings=plan.settings)
     road = run_road(folder, patients, cores=plan.cores, timeout=plan.timeout[1])
     words = "complete" if road.complete else f"INCOMPLETE\n{road.tail}"
     say(f"the workflow on {len(patients)} people: {words}, in {time.monotonic() - started:.0f} s")

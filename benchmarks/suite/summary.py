@@ -88,9 +88,16 @@ def number(value: float) -> str:
 
 
 def markdown(
-    rows: pd.DataFrame, verdicts: Sequence[Verdict], status: pd.DataFrame, events: pd.DataFrame, *, tools: Sequence[str],
-    scenarios: Sequence[str], titles: dict[str, str], facts: Sequence[str],
-) -> str:  # fmt: skip
+    rows: pd.DataFrame,
+    verdicts: Sequence[Verdict],
+    status: pd.DataFrame,
+    events: pd.DataFrame,
+    *,
+    tools: Sequence[str],
+    scenarios: Sequence[str],
+    titles: dict[str, str],
+    facts: Sequence[str],
+) -> str:
     """The whole report as Markdown."""
     out = ["# Accuracy", "", *(f"- {f}" for f in facts), "", "## Scenarios", ""]
     out += [f"- **{name}**: {title}" for name, title in titles.items()]

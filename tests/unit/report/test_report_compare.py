@@ -13,8 +13,9 @@ from marrowclone import tables
 from marrowclone.errors import UserError
 from marrowclone.keys import TABLES
 from marrowclone.report import gather, truth_table
-from marrowclone.report.compare import Found, Truth, compare, events_of, match_clones
+from marrowclone.report.compare import Found, Truth, compare, match_clones
 from marrowclone.report.truth_inputs import read_truth, truth_files, truth_pairs
+from marrowclone.score.arms import events
 
 
 def truth() -> Truth:
@@ -136,7 +137,7 @@ def test_indeterminate_is_no_event() -> None:
     arms = pd.DataFrame(
         [("chr1", "q", 3, "indeterminate"), ("chr2", "p", 1, "")], columns=["chromosome", "arm", "state", "call"]
     )
-    assert events_of(arms) == {("chr2", "p", "loss")}, "without a call the state speaks"
+    assert events(arms) == {("chr2", "p", "loss")}, "without a call the state speaks"
 
 
 def test_burden_error_in_log10(table: pd.DataFrame) -> None:

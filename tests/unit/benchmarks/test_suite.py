@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from marrowclone.errors import UserError
+from marrowclone.keys import MALIGNANT, NORMAL
+from marrowclone.score.permute import permute_answer
+from marrowclone.simulate.cohort import Cohort
+from suite import judge, summary
+from suite.case import QUERY, case_of, draw, usable_cells, write_case
+from suite.expect import MET, NOT_BUILT, NOT_MEASURED, NOT_MET
+from suite.expect import judge as judge_expectation
+from suite.methods import Answer
+from suite.oracle import dosage_oracle
+from suite.plan import FULL, QUICK
+from suite.run import checked, members_of
+from suite.scenarios import DONORS, cohort_spec, donors_of, read_scenarios
+
+#: Metrics that expectations name and that the workflow's judge gives.
+ROAD_METRICS = {"tree ancestor recall", "empty droplets kept"}
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """Two clones with six arms between them, normal cells, three donors; some 400 cells."""
+    donor = {"group": "healthy", "samples": [
+        {"timepoint": "healthy", "day": 0, "cells": 70, "plasma_fraction": 1.0, "sort": "CD138+"}]}  # fmt: skip
+    patient = {
+        "group": "refractory", "burden": 0.4,
+        "clones": {
+            "A": {"events": ["-13q", "+1q"], "fraction": 0.5, "growth": {"off": 0.0}},
+            "B": {"parent": "A", "events": ["-14q", "-6q", "+11q", "-1p"], "fraction": 0.5, "growth": {"off": 0.0}},
+        },
+        "samples": [{"timepoint": "diagnosis", "day": 0, "cells": 260, "plasma_fraction": 0.8,
+                     "capture": {"normal_plasma": 0.15}}],
+    }  # fmt: skip
+    spec = {"name": "s", "seed": 4, "patients": {"P": patient, **{f"H{i}": donor for i in (1, 2, 3)}}}
+    return usable_cells(draw(Cohort(checked(spec))))
+
+
+@pytest.fixture(scope="module")
+def case(cells):
+    return case_of(cells, "P", name="two clones")
+
+
+def perfect(case) -> Answer:
+    """The truth as an answer."""
+    query = case.obs[case.obs["role"] == QUERY]
+    malignant = query["malignant"].to_numpy(bool)
+    table = pd.DataFrame(
+        {
+            "cell": query["cell"], "score": malignant.astype(float), "p_malignant": malignant.astype(float),
+            "call": np.where(malignant, MALIGNANT, NORMAL), "clone": query["clone"], "best_clone": query["clone"],
+            "posterior": 1.0,
+        }
+    )  # fmt: skip
+    arms = case.truth["arms"].assign(call=lambda t: np.sign(t["state"] - 2).map({1: "gain", -1: "loss", 0: "neutral"}))
+    return Answer(table, arms[["clone", "chromosome", "arm", "call", "state"]].assign(value=np.nan))
+
+
+def metrics(case, answer) -> dict[str, float]:
+    rows, _, _ = judge.judge_case(case, answer, seed=1, tool="t")
+    return {r["metric"]: r["value"] for r in rows}
+
+
+def test_every_scenario_is_a_sound_specification_and_expects_what_is_measured(case):
+    scenarios = read_scenarios()
+    assert len(scenarios) >= 25 and next(iter(scenarios)) == DONORS
+    spec = checked(cohort_spec(scenarios, seed=1, expression={}))  # raises with every problem
+    assert donors_of(spec) == list(scenarios[DONORS].patients)
+    members = members_of(scenarios, spec["patients"])
+    assert sorted(p for names in members.values() for p in names) == sorted(spec["patients"])
+    known = set(metrics(case, perfect(case))) | set(summary.TABLED) | ROAD_METRICS
+    named = [e["metric"] for s in scenarios.values() for e in s.expect if "metric" in e]
+    assert named and set(named) <= known
+    assert all(s.expect and s.title for s in scenarios.values())
+
+
+def test_plans_name_scenarios_that_are_there():
+    names = set(read_scenarios()) | {"imposed_t_cells", "imposed_nothing"}
+    assert set(QUICK.scenarios) <= names and set(FULL.thorough_on) <= names
+    with pytest.raises(UserError, match=r"no scenario is called 'hyperdiploit'\. Hint: did you mean 'hyperdiploid'"):
+        read_scenarios(["hyperdiploit"])
+
+
+def test_truth_as_an_answer_is_perfect_and_dealt_at_random_it_is_chance(case):
+    """The suite can fail: the same labels on other cells score as one who knows nothing."""
+    best = metrics(case, perfect(case))
+    for name in ("malignant F1", "malignant AUC", "arm event F1", "clone ARI", "integer state accuracy"):
+        assert best[name] == pytest.approx(1.0), name
+    assert best["malignant false-positive rate"] == 0 and best["clones invented"] == 0 and best["malignant ECE"] == 0
+    answer = perfect(case)
+    query = case.obs[(case.obs["role"] == QUERY) & ~case.obs["doublet"].astype(bool)]
+    share = query["malignant"].mean()
+    deals = []
+    for seed in range(20):
+        dealt = permute_answer({"cells": answer.cells, "arms": answer.arms}, {"cells": case.truth["cells"]}, seed)
+        deals.append(metrics(case, Answer(dealt["cells"], dealt["arms"])))
+    mean = pd.DataFrame(deals).mean()
+    spread = pd.DataFrame(deals).std() / np.sqrt(len(deals))
+    # chance: F1 = share of malignant cells, AUC .5, ARI 0, false-positive rate = share called malignant
+    for name, chance in (
+        ("malignant F1", share), ("malignant AUC", 0.5), ("clone ARI", 0.0), ("malignant false-positive rate", share),
+    ):  # fmt: skip
+        assert mean[name] == pytest.approx(chance, abs=4 * spread[name] + 0.01), name
+    assert mean["arm event F1"] < 0.5
+
+
+def test_a_case_for_a_peer_holds_no_truth(case, tmp_path):
+    import anndata
+
+    write_case(case, tmp_path / "case.h5ad")
+    data = anndata.read_h5ad(tmp_path / "case.h5ad")
+    assert set(data.obs.columns) == {"sample", "patient", "timepoint", "batch", "cell_type", "role"}
+    assert set(data.obs["role"]) == {"query", "plasma_reference", "immune"}
+    assert data.X.max() == data.X.max().round() and set(data.var.columns) >= {"chromosome", "start", "end", "arm"}
+
+
+def test_the_oracle_tells_clones_with_six_arms_between_them_and_is_not_told_their_cells(case):
+    answer = dosage_oracle(case)
+    found = metrics(case, answer)
+    assert found["clone ARI"] > 0.8  # d' of four arms at 5,000 UMI is over 5 (science 2.3)
+    # the same counts with the true profiles of the clones exchanged must be worse than a coin
+    arms = case.truth["arms"]
+    other = case.truth | {"arms": arms.assign(clone=arms["clone"].map({"A": "B", "B": "A"}))}
+    wrong = dosage_oracle(type(case)(case.name, case.patient, case.counts, case.obs, other, case.donors))
+    right = case.obs.set_index("cell")["clone"]
+    share = (wrong.cells.set_index("cell")["clone"] == right.reindex(wrong.cells["cell"])).mean()
+    assert share < 0.5
+
+
+def test_one_clone_is_no_question_for_the_oracle(cells):
+    assert dosage_oracle(case_of(cells, "H1", name="donor")) is None
+
+
+def test_part_of_a_cohort_has_the_same_cells():
+    scenarios = read_scenarios(["swapped"])
+    small = cohort_spec(scenarios, seed=2, expression={})
+    for patient in small["patients"].values():
+        for sample in patient["samples"]:
+            sample["cells"] = 30
+    whole = draw(Cohort(checked(small)))
+    part = whole.part(["SWAPA", "H1"])
+    assert set(part.sheet["patient"]) == {"SWAPA", "H1"}
+    assert part.spec["swaps"] == []  # the other half of the pair is not here
+    kept = dict(part.captures())
+    assert all(kept[s] is c for s, c in whole.captures() if s in kept)
+
+
+def verdict(expectation, *, values=None, tables=None, run=True):
+    def metric(name, tool):
+        return (values or {}).get((name, tool))
+
+    return judge_expectation(
+        "s", {"says": "x"} | expectation, patients=["P"], metric=metric, table=(tables or {}).get if run else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("expectation", "value", "expected"),
+    [
+        ({"metric": "m", "at_least": 0.9}, 0.9, MET),
+        ({"metric": "m", "at_least": 0.9}, 0.89, NOT_MET),
+        ({"metric": "m", "at_most": 0.01}, 0.02, NOT_MET),
+        ({"metric": "m", "at_most": 0.01}, None, NOT_MEASURED),
+        ({"metric": "m", "at_least_of": {"tool": "o", "share": 0.5}}, 0.39, NOT_MET),  # .5 x .8
+        ({"metric": "m", "at_least_of": {"tool": "o", "share": 0.5}}, 0.40, MET),
+    ],
+)
+def test_metrics_against_bounds(expectation, value, expected):
+    assert verdict(expectation, values={("m", "marrowclone"): value, ("m", "o"): 0.8}).verdict == expected
+
+
+def test_tables_against_rules():
+    table = pd.DataFrame({"day": [1, 2], "tier": ["T1", "T2"], "Q": [np.nan, 0.5]})
+    tables = {"t.tsv": table, "x/P.tsv": table}
+    base = {"table": "t.tsv", "column": "tier"}
+    assert verdict(base | {"where": {"day": 1}, "always": "T1"}, tables=tables).verdict == MET
+    assert verdict(base | {"always": "T1"}, tables=tables).verdict == NOT_MET
+    assert verdict(base | {"some": "T2"}, tables=tables).verdict == MET
+    assert verdict(base | {"never": ["T3", "T4"]}, tables=tables).verdict == MET
+    assert verdict(base | {"where": {"day": 7}, "always": "T1"}, tables=tables).verdict == NOT_MET  # no such row
+    assert verdict({"table": "t.tsv", "where": {"day": 1}, "column": "Q", "always": ""}, tables=tables).verdict == MET
+    assert verdict({"table": "x/{patient}.tsv", "column": "tier", "some": "T1"}, tables=tables).verdict == MET
+    assert verdict({"table": "none.tsv", "column": "tier", "some": "T1"}, tables=tables).verdict == NOT_BUILT
+    assert verdict(base | {"some": "T2"}, run=False).verdict == NOT_MEASURED
+    with pytest.raises(UserError, match="no rule"):
+        verdict(base, tables=tables)
