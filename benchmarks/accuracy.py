@@ -66,7 +66,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     known = ", ".join([*(p.stem for p in sorted(FOLDER.glob("*.yaml"))), *IMPOSED])
     parser.add_argument("scenarios", nargs="*", help=f"some of: {known}; all when none is named")
     parser.add_argument("--quick", action="store_true", help="few scenarios, one seed, the workflow on some of them")
-    parser.add_argument("--seeds", type=int, nargs="+", help="seeds of the cohorts (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", help="seeds of the cohorts")
     parser.add_argument("--tools", nargs="+", help=f"tools to run beside {OURS}; 'none' for no peers")
     parser.add_argument("--no-road", action="store_true", help="leave the whole workflow out")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="public data sets, if any")

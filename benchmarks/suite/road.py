@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ from marrowclone.simulate.folder import write_cohort
 ROOT = Path(__file__).resolve().parents[2]
 #: Last tables of the road; Snakemake makes what they need. The pages are not asked for.
 TARGETS = ("results/evolution/{patient}.dynamics.tsv", "results/evolution/{patient}.tree.tsv")
+TIMED_OUT = 124
 OVERALL = ("results/cure/landmarks.tsv",)
 
 
@@ -63,13 +65,13 @@ def run_road(folder: Path, patients: Iterable[str], *, cores: int, timeout: floa
     ]  # fmt: skip
     log = folder / "road.log"
     with log.open("w", encoding="utf-8") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            done = subprocess.run(
-                command, stdout=stream, stderr=subprocess.STDOUT, check=False, timeout=timeout, env=os.environ.copy()
-            )
-            status = done.returncode
+            status = process.wait(timeout)
         except subprocess.TimeoutExpired:
-            status = 124
+            os.killpg(process.pid, signal.SIGKILL)  # its jobs, too: the group is this run's own
+            process.wait()
+            status = TIMED_OUT
     tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
     if status and not (folder / "results").is_dir():
         raise UserError(f"the workflow did not start: {tail}", hint=f"see {log}")
