@@ -42,7 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         plan = plan_of(options)
         with tempfile.TemporaryDirectory(prefix="accuracy_") as scratch:
-            results = run_plan(plan, Path(options.scratch or scratch), say=lambda text: print(text, flush=True))
+            results = run_plan(
+                plan, Path(options.scratch or scratch), say=lambda text: print(text, flush=True),
+                save=lambda part: write(part, plan, options.out, facts=["the workflow was still to run"]),
+            )  # fmt: skip
     except UserError as error:
         print(f"benchmarks/accuracy.py: {error}", file=sys.stderr)
         return 1

@@ -80,8 +80,18 @@ class Results:
     versions: dict[str, str]
 
 
-def run_plan(plan: Plan, scratch: Path, *, say: Say) -> Results:
-    """Run everything that a plan asks for; ``scratch`` holds cases, peers' answers and the workflow's folder."""
+def run_plan(plan: Plan, scratch: Path, *, say: Say, save: Callable[[Results], None] | None = None) -> Results:
+    """Run everything that a plan asks for.
+
+    Parameters
+    ----------
+    scratch
+        folder for cases, peers' answers and the workflow's run.
+    say
+        is told how far it got.
+    save
+        is given what there is before the workflow starts.
+    """
     wanted = [s for s in plan.scenarios if s not in imposed.IMPOSED]
     scenarios = read_scenarios(wanted)
     thinned = [s for s in imposed.IMPOSED if not plan.scenarios or s in plan.scenarios]
@@ -107,26 +117,32 @@ def run_plan(plan: Plan, scratch: Path, *, say: Say) -> Results:
         say(f"{', '.join(thinned)}: left out, the public data sets are not here")
     done = _work(jobs, plan, say)
     rows = [r for d in done for r in d.rows]
-    stacks: dict[str, pd.DataFrame] = {}
-    road = None
-    if plan.road:
-        road, found, stacks = _road(plan, drawn[plan.seeds[0]], scenarios, members, scratch, say)
-        rows += found
-    table = pd.DataFrame(rows, columns=list(judge.COLUMNS))
-    verdicts = _verdicts(plan, scenarios, members, thinned, table, road)
     certain = pd.concat([d.certain for d in done], ignore_index=True) if done else pd.DataFrame()
-    return Results(
-        rows=table,
-        events=pd.concat([d.events for d in done if len(d.events)], ignore_index=True) if done else pd.DataFrame(),
-        status=pd.DataFrame([d.status for d in done]),
-        reliability=judge.reliability(certain) if len(certain) else pd.DataFrame(),
-        verdicts=verdicts,
-        stacks=stacks,
-        tools=tools,
-        scenarios=[*scenarios, *(thinned if plan.data is not None else ())],
-        titles={n: s.title for n, s in scenarios.items()} | {n: imposed.IMPOSED[n] for n in thinned},
-        versions=_versions(),
-    )
+    present = [*scenarios, *(thinned if plan.data is not None else ())]
+
+    def results(rows: list[judge.Row], road: Road | None, stacks: dict[str, pd.DataFrame]) -> Results:
+        table = pd.DataFrame(rows, columns=list(judge.COLUMNS))
+        events = [d.events for d in done if len(d.events)]
+        return Results(
+            rows=table,
+            events=pd.concat(events, ignore_index=True) if events else pd.DataFrame(),
+            status=pd.DataFrame([d.status for d in done]),
+            reliability=judge.reliability(certain) if len(certain) else pd.DataFrame(),
+            verdicts=_verdicts(plan, scenarios, members, thinned, table, road),
+            stacks=stacks,
+            tools=tools,
+            scenarios=present,
+            titles={n: s.title for n, s in scenarios.items()}
+            | {n: imposed.IMPOSED[n] for n in thinned if n in present},
+            versions=_versions(),
+        )
+
+    if not plan.road:
+        return results(rows, None, {})
+    if save is not None:
+        save(results(rows, None, {}))  # what a killed workflow cannot take away
+    road, found, stacks = _road(plan, drawn[plan.seeds[0]], scenarios, members, scratch, say)
+    return results([*rows, *found], road, stacks)
 
 
 def checked(spec: Mapping[str, Any]) -> dict[str, Any]:
