@@ -24,6 +24,8 @@ class Plan:
         peers that are slow, or variants of others: they run on the scenarios ``thorough_on`` only.
     road
         whether the workflow runs.
+    off_road
+        scenarios that the workflow leaves out.
     data
         folder of the public data sets, or None.
     without_donors
@@ -42,6 +44,7 @@ class Plan:
     thorough: tuple[str, ...] = ()
     thorough_on: tuple[str, ...] = ()
     road: bool = True
+    off_road: tuple[str, ...] = ()
     data: Path | None = None
     cores: int = 2
     without_donors: bool = True
@@ -96,6 +99,7 @@ QUICK = Plan(
     ),
     seeds=(20261,),
     without_donors=False,
+    off_road=("timepoint_is_batch",),
     settings={"embedding": {"integrate_cells": {"method": "pca"}}},  # scVI alone would take a minute or more
     timeout=(120.0, 240.0),
 )  # fmt: skip

@@ -281,7 +281,8 @@ def _road(
     """The whole workflow on the first seed's cohort, or on those of its people who are in scenarios of the road."""
     folder = scratch / "road"
     started = time.monotonic()
-    on_road = {n: list(p) for n, p in members.items() if n == DONORS or ROAD in scenarios[n].layers}
+    here = [n for n in members if n not in plan.off_road and (n == DONORS or ROAD in scenarios[n].layers)]
+    on_road = {n: list(members[n]) for n in here}
     patients = [p for names in on_road.values() for p in names]
     cohort = cohort.part(patients)
     write_run(cohort, folder, settings=plan.settings)
