@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -302,6 +303,21 @@ def test_counts_that_cannot_be_read(tmp_path, name, content, message):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         read_real(tmp_path / name)
+
+
+def test_an_h5ad_without_x_and_an_out_below_a_file(tmp_path, capsys):
+    anndata.AnnData(obs=pd.DataFrame(index=["a", "b"])).write_h5ad(tmp_path / "empty.h5ad")
+    with pytest.raises(UserError, match="X is empty"):
+        read_real(tmp_path / "empty.h5ad")
+    cells = real_cells(400)
+    genes = gene_table()[["gene_id", "symbol"]]
+    write_counts(tmp_path / "c.h5ad", cells.counts, barcodes=list(cells.barcodes), genes=genes, format="h5ad")
+    pd.DataFrame({"barcode": cells.barcodes, "label": cells.types}).to_csv(tmp_path / "l.tsv", sep="\t", index=False)
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec()))
+    (tmp_path / "file").write_text("x")
+    call = [str(tmp_path / "spec.yaml"), "--counts", str(tmp_path / "c.h5ad"), "--labels", str(tmp_path / "l.tsv")]
+    assert main([*call, "--out", str(tmp_path / "file" / "below")]) == 1
+    assert "this is a file, not a folder" in capsys.readouterr().err
 
 
 def test_labels_are_read_as_a_run_reads_them_and_must_meet_the_counts(tmp_path):

@@ -105,6 +105,10 @@ def test_mistakes_in_the_profiles_are_named_by_their_key(tmp_path):
         check_spec({**one_patient(), "expression": {"profiles": str(tmp_path / "no.tsv")}})
     with pytest.raises(UserError, match="with the column Plasma"):
         read_profiles(profile_table(tmp_path / "p.tsv", Tcell=[1, 2, 3, 4]))
+    with pytest.raises(UserError, match="with the column Plasma"):  # found in the values: not a number
+        read_profiles(profile_table(tmp_path / "n.tsv", Plasma=[1, float("nan"), 3, 4]))
+    with pytest.raises(UserError, match="the column Plasma has no finite counts of known genes"):
+        read_profiles(profile_table(tmp_path / "z.tsv", Plasma=[0, 0, 0, 0]))
 
 
 @pytest.mark.data

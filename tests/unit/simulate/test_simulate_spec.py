@@ -48,6 +48,13 @@ def test_defaults_are_filled_and_a_checked_specification_passes_unchanged(spec):
         (lambda s: s["patients"]["T1"]["clones"]["A"].update(growth=[1]), "clones.A.growth: found '[1]', expected keys"),
         (lambda s: s["patients"]["T1"]["samples"][0].update(composition=3), "composition: found '3', expected keys"),
         (lambda s: s["patients"]["H1"].update(clones={"A": {"fraction": 1}}), "a healthy donor has no clones"),
+        (lambda s: s["patients"]["T1"].update(burden=float("inf")), "T1.burden: found 'inf', expected a number"),
+        (lambda s: s["patients"]["T1"]["clinical"].update(last_day=float("inf")), "last_day: found 'inf'"),
+        (lambda s: s["patients"]["T1"]["samples"][0].update(capture=5), "samples[0].capture: found '5', expected keys"),
+        (lambda s: s["patients"]["T1"].update(drivers={"NSD2": float("nan")}), "drivers.NSD2: found 'nan'"),
+        (lambda s: s["patients"]["T1"]["clones"]["A"]["growth"].update(VRd=float("nan")), "growth.VRd: found 'nan'"),
+        (lambda s: s["patients"]["T1"]["clones"]["A"]["growth"].update(VRd=400), "growth.VRd: found '400', expected a rate"),
+        (lambda s: s["patients"]["T1"]["clones"]["B"].update(events=[True]), "clones.B.events: found 'True'"),
         (lambda s: s["patients"]["T1"]["clinical"].update(mrd=[{"day": "x"}]), "clinical.mrd[0].day: found 'x', expected a whole number"),
     ],
 )  # fmt: skip

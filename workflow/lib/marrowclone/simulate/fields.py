@@ -88,7 +88,7 @@ class Field:
 
     @staticmethod
     def _number(value: Any) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
     def _outside(self, value: float) -> bool:
         return (self.minimum is not None and value < self.minimum) or (

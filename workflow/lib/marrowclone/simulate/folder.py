@@ -75,6 +75,19 @@ def refuse_foreign(folder: Path, there: str, mine: str) -> None:
         )
 
 
+def refuse_file(folder: Path) -> None:
+    """Refuse a folder that is a file, or lies below one.
+
+    Raises
+    ------
+    UserError
+        with the file's name.
+    """
+    there = next((p for p in (folder, *folder.parents) if p.exists()), folder)
+    if there.exists() and not there.is_dir():
+        raise UserError(f"{shown(there)}: this is a file, not a folder.", hint="choose another --out.")
+
+
 def write_cohort(cohort: Cohort, folder: Path) -> dict[str, Any]:
     """Write data, sheet, clinical and truth tables; ``cohort.json`` is finished last and marks the folder as whole.
 
@@ -82,8 +95,7 @@ def write_cohort(cohort: Cohort, folder: Path) -> dict[str, Any]:
     -------
     What ``cohort.json`` says: name, seed, digest, numbers of patients, samples, barcodes.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{shown(folder)}: this is a file, not a folder.", hint="choose another --out.")
+    refuse_file(folder)
     facts = {"name": cohort.spec["name"], "seed": cohort.spec["seed"], "digest": UNFINISHED}
     write_json(folder / MARK, facts)
     genes = gene_table()[["gene_id", "symbol"]]

@@ -15,7 +15,7 @@ from ..errors import UserError, shown
 from ..resources import gene_table
 from ..tables import write_json, write_table, write_text
 from .cohort import SHEET_COLUMNS, TRUTH_COLUMNS, cell_truth, stack
-from .folder import MARK, UNFINISHED, refuse_foreign, table_paths, written
+from .folder import MARK, UNFINISHED, refuse_file, refuse_foreign, table_paths, written
 from .imposed import Imposed, check_imposed
 from .real_cells import read_real
 from .writers import write_counts
@@ -79,8 +79,7 @@ def write_imposed(cohort: Imposed, folder: Path) -> int:
     -------
     The number of cells.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{shown(folder)}: this is a file, not a folder.", hint="choose another --out.")
+    refuse_file(folder)
     _ = cohort.rows  # says whether there are enough cells, before anything is written
     genes = gene_table()[["gene_id", "symbol"]]
     sheet = cohort.sheet.set_index("sample")

@@ -96,7 +96,7 @@ def _check_clones(clones: Mapping[str, Any], path: str, checker: Checker) -> Non
             hint = did_you_mean(clone["parent"], parents)
             checker.say(f"{path}.{name}.parent", found(clone["parent"], one_of(parents)), hint)
         # YAML reads an unquoted +9 or -13 as a number
-        clone["events"] = [f"{e:+d}" if isinstance(e, int) else str(e) for e in clone["events"]]
+        clone["events"] = [f"{e:+d}" if type(e) is int else str(e) for e in clone["events"]]
         for event in clone["events"]:
             try:
                 parse_event(event)

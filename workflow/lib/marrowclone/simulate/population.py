@@ -135,7 +135,7 @@ def _clinic(group: str, isotype: str, days: list[int], plan: Plan, rng: np.rando
         assay = "NGF" if rng.random() < 0.6 else "NGS"
         low, high = (
             (6.3, 7.0) if assay == "NGF" else (5.9, 6.6)
-        )  # cells: 2 to 10 million, .8 to 4 million (science 5.2)
+        )  # cells: 2 to 10 million, .8 to 4 million [J; science 5.2 asks for 10 and 3]
         tests.append({"day": day, "assay": assay, "cells": int(10 ** rng.uniform(low, high))})
     light = isotype == "light_chain_only"
     after = int(rng.integers(60, 200))

@@ -61,6 +61,8 @@ def read_real(path: str | Path, labels: str | Path | None = None) -> RealCells:
         when a label names no barcode of it.
     """
     data = _read(Path(path))
+    if data.X is None:
+        raise UserError(f"{shown(path)}: X is empty.", hint="raw UMI counts are read from X, not from layers or raw.")
     counts = sp.csr_matrix(data.X)
     if not counts.nnz:
         raise UserError(f"{shown(path)}: no counts.", hint="the file has no cell, no gene, or zeros only.")
@@ -68,6 +70,8 @@ def read_real(path: str | Path, labels: str | Path | None = None) -> RealCells:
         raise UserError(
             f"{shown(path)}: values that are no counts (fractions or below 0).", hint="give raw UMI counts."
         )
+    if counts.sum(axis=1).max() > np.iinfo(np.int32).max:
+        raise UserError(f"{shown(path)}: a cell has more than two billion counts.", hint="give raw UMI counts.")
     counts = _to_gene_table(counts, data.var, shown(path))
     order = np.argsort(data.obs_names.to_numpy(dtype=str), kind="stable")
     barcodes = data.obs_names.to_numpy(dtype=str)[order]
@@ -161,7 +165,7 @@ def _labels(path: str | Path, barcodes: np.ndarray) -> np.ndarray:
     table["label"] = plain.where(plain.isin(CELL_TYPES), table["label"].str.strip())
     label = dict(zip(table["barcode"], table["label"], strict=True))
     types = np.array([label.get(b, "") for b in barcodes], dtype=str)
-    if not (types != "").any():
+    if not np.isin(barcodes, table["barcode"]).any():
         raise UserError(
             f"{shown(path)}: none of its barcodes is in the counts.", hint=f"the counts' first is {str(barcodes[0])!r}."
         )

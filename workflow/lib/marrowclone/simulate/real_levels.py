@@ -77,7 +77,7 @@ def _read(path: str, changed: int) -> RealLevels:
     position = {a: position[s] for a, s in older.items() if s in position} | position
     place = np.array([position.get(str(s), -1) for s in table.index])
     types = {name: column for name, columns in NAMES.items() for column in columns[::-1] if column in table.columns}
-    if "plasma" not in types or not (place >= 0).any() or (table.to_numpy() < 0).any():
+    if "plasma" not in types or not (place >= 0).any() or not table.ge(0).to_numpy().all():
         raise UserError(
             f"{shown(Path(path))}: found columns {', '.join(map(str, table.columns[:8]))}, "
             f"expected counts of genes (rows) by cell type, with the column {NAMES['plasma'][0]}.",
@@ -91,6 +91,12 @@ def _read(path: str, changed: int) -> RealLevels:
     known = np.zeros(len(genes), bool)
     known[place[place >= 0]] = True
     total = counts.sum(axis=1, keepdims=True)
+    if not np.isfinite(total).all() or not total.all():
+        column = list(types.values())[int(np.argmax(~np.isfinite(total) | (total == 0)))]
+        raise UserError(
+            f"{shown(Path(path))}: the column {column} has no finite counts of known genes.",
+            hint="give summed UMI counts by gene symbol; immunoglobulin and mitochondrial genes do not count.",
+        )
     mean = (counts / total).mean(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(mean > 0, (counts + PRIOR_SHAPE) / (total + PRIOR_SHAPE / mean), 0.0)

@@ -41,6 +41,8 @@ from .samples import sample_places, swap_problems
 from .transcriptome import positions
 
 _TIMEPOINT = re.compile(rf"^({'|'.join(TIMEPOINTS)})(_[2-9]|_[1-9][0-9]+)?$")
+#: No clone grows or shrinks faster than by this rate (ln) per month: a doubling within a day [J].
+FASTEST = 20
 #: Types that a sample may weigh, and that may make a doublet.
 _OTHERS = (*COMPOSITION, *RARE)
 
@@ -109,7 +111,7 @@ def _check_population(out: dict[str, Any], written: Mapping[str, Any], checker: 
         where = f"population.groups.{group}"
         if group not in COURSES:
             checker.say(where, f"unknown group, expected {one_of(COURSES)}", did_you_mean(str(group), COURSES))
-        elif isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+        elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             checker.say(where, found(weight, "a weight of at least 0"))
     if checker.problems:
         return {}
@@ -139,8 +141,10 @@ def _check_patient(value: Any, capture: Mapping[str, Any], path: str, checker: C
     patient["samples"] = checker.listed(patient["samples"], SAMPLE, f"{path}.samples")
     for i, sample in enumerate(patient["samples"]):
         where = f"{path}.samples[{i}].capture"
-        merged = {**capture, **(sample["capture"] if isinstance(sample["capture"], Mapping) else {})}
-        sample["capture"] = checker.section(merged, CAPTURE, where)
+        if not isinstance(sample["capture"], Mapping):
+            checker.say(where, found(sample["capture"], "keys with values"))
+            continue
+        sample["capture"] = checker.section({**capture, **sample["capture"]}, CAPTURE, where)
     if checker.problems:
         return patient  # what follows reads values that must be sound
     _check_samples(patient, path, checker)
@@ -224,7 +228,7 @@ def _check_clones(patient: Mapping[str, Any], path: str, checker: Checker) -> No
             checker.say(
                 f"{path}.drivers.{gene}", "no such gene in resources/genes.tsv.gz", did_you_mean(gene, positions())
             )
-        elif isinstance(level, bool) or not isinstance(level, int | float) or level < 0:
+        elif isinstance(level, bool) or not isinstance(level, int | float) or not 0 <= level < 1e6:
             checker.say(f"{path}.drivers.{gene}", found(level, "counts per million, at least 0"))
     clones = patient["clones"]
     parents = {n: c["parent"] for n, c in clones.items()}
@@ -237,7 +241,7 @@ def _check_clones(patient: Mapping[str, Any], path: str, checker: Checker) -> No
             )
             sound = False
         # YAML reads an unquoted +9 or -13 as a number
-        clone["events"] = [f"{e:+d}" if isinstance(e, int) else str(e) for e in clone["events"]]
+        clone["events"] = [f"{e:+d}" if type(e) is int else str(e) for e in clone["events"]]
         for event in clone["events"]:
             try:
                 parse_event(event)
@@ -256,6 +260,8 @@ def _check_clones(patient: Mapping[str, Any], path: str, checker: Checker) -> No
                 )
             elif isinstance(rate, bool) or not isinstance(rate, int | float):
                 checker.say(f"{where}.growth.{regimen}", found(rate, "a rate per month"))
+            elif not abs(rate) <= FASTEST:
+                checker.say(f"{where}.growth.{regimen}", found(rate, f"a rate per month from {-FASTEST} to {FASTEST}"))
     if not clones or not sound:
         return
     founders = [n for n, p in parents.items() if not p]
