@@ -23,7 +23,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "MK
 
 import pandas as pd
 
-from marrowclone.errors import UserError
+from marrowclone.errors import UserError, shown
 from marrowclone.tables import write_json, write_text
 from suite import figures, summary
 from suite.expect import OURS
@@ -33,6 +33,8 @@ from suite.run import Results, facts_of, run_plan
 from suite.scenarios import FOLDER
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Where the public data sets are looked for.
+DATA = ROOT.parent / "shared" / "data"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     write(results, plan, options.out, facts=[*facts_of(plan, results), f"{minutes:.1f} minutes on {plan.cores} cores"])
     print()
     for metric in summary.PRINTED:
-        table = summary.by_scenario(results.rows, metric, tools=results.tools, scenarios=results.scenarios)
+        table = summary.by_scenario(
+            results.rows, metric, tools=results.tools, scenarios=results.scenarios, status=results.status
+        )
         if len(table):
             print(summary.as_text(table, f"{metric} ({summary.TABLED[metric]})"), end="\n\n")
     print(summary.verdict_lines(results.verdicts))
@@ -72,7 +76,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds of the cohorts")
     parser.add_argument("--tools", nargs="+", help=f"tools to run beside {OURS}; 'none' for no peers")
     parser.add_argument("--no-road", action="store_true", help="leave the whole workflow out")
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="public data sets, if any")
+    parser.add_argument("--data", type=Path, help="public data sets; default: ../shared/data where it is")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--scratch", type=Path, help="keep cases and runs in this folder")
@@ -80,11 +84,27 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
-    """What the command line asks for."""
+    """What the command line asks for.
+
+    Raises
+    ------
+    UserError
+        when that makes no sense.
+    """
     plan = QUICK if options.quick else FULL
+    if options.cores < 1:
+        raise UserError(f"--cores: found {options.cores}, expected at least 1.")
+    seeds = options.seeds or []
+    if any(s < 0 for s in seeds) or len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds: found {' '.join(map(str, seeds))}, expected different numbers of at least 0.")
+    if options.data is not None and not options.data.is_dir():
+        raise UserError(f"--data: {shown(options.data)} is no folder.", hint="leave it out to run without public data.")
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"--out: {shown(options.out)} is a file.", hint="choose another folder.")
+    data = DATA if options.data is None and DATA.is_dir() else options.data
     return plan.with_options(
         scenarios=tuple(options.scenarios), seeds=options.seeds, tools=options.tools, road=not options.no_road,
-        data=options.data if options.data.is_dir() else None, cores=options.cores,
+        data=data, cores=options.cores,
     )  # fmt: skip
 
 
@@ -106,7 +126,9 @@ def write(results: Results, plan: Plan, out: Path, *, facts: list[str]) -> None:
         ),
     )  # fmt: skip
     write_json(out / "facts.json", {"plan": plan.as_dict(), "facts": facts, "versions": results.versions})
-    figures.draw_accuracy(results.rows, out / "accuracy", tools=results.tools, scenarios=results.scenarios)
+    figures.draw_accuracy(
+        results.rows, out / "accuracy", tools=results.tools, scenarios=results.scenarios, status=results.status
+    )
     figures.draw_reliability(results.reliability, out / "reliability")
     if results.stacks:
         figures.draw_intervals(results.stacks, out / "intervals")

@@ -49,7 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the simulated cells")
     parser.add_argument("--keep", action="store_true", help=f"write the real portrait to {KEPT.name}")
     options = parser.parse_args(arguments)
+    if options.seed < 0:
+        parser.error(f"--seed: found {options.seed}, expected at least 0")
     there = all((options.data / p).exists() for p in ("malt/matrix.mtx.gz", "hca_profiles.tsv.gz"))
+    if options.keep and not there:
+        parser.error(f"--keep: {options.data} does not hold the public data (malt/, hca_profiles.tsv.gz)")
     real = real_portrait(options.data) if there else read_resource(KEPT)
     print(f"real cells: {options.data if there else f'summary statistics of {KEPT.name}; the data are not there'}")
     simulated = simulated_portrait(options.seed, median_umi=float(pt.value(real, "umi", "t")["p50"]))
@@ -59,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figure = draw(real, simulated)
     for suffix in ("png", "svg"):
         figure.savefig(options.out / f"realism.{suffix}", dpi=150)
-    if options.keep and there:
+    if options.keep:
         keep(real)
     print(table.to_string(index=False, float_format=lambda x: f"{x:.3g}"))
     return 0

@@ -75,12 +75,16 @@ def draw(cohort: Cohort) -> Drawn:
 
 @dataclass(frozen=True)
 class Cells:
-    """All usable cells of a cohort: counts (cells x genes, CSR), truth and sample facts per cell."""
+    """All usable cells of a cohort: counts (cells x genes, CSR), truth and sample facts per cell.
+
+    ``power``: the exponent of the dosage where events were imposed on real cells; None where they were simulated.
+    """
 
     counts: sp.csr_matrix
     obs: pd.DataFrame
     truth: Mapping[str, pd.DataFrame]
     tumour_types: tuple[str, ...] = (PLASMA,)
+    power: float | None = None
 
     @property
     def donors(self) -> list[str]:
@@ -103,6 +107,8 @@ class Case:
         the patient's rows of the truth tables; ``cells`` among them.
     donors
         who else is in it.
+    power
+        as :class:`Cells` has it.
     """
 
     name: str
@@ -111,6 +117,7 @@ class Case:
     obs: pd.DataFrame
     truth: Mapping[str, pd.DataFrame]
     donors: tuple[str, ...]
+    power: float | None = None
 
 
 def usable_cells(cohort: CohortLike, *, tumour_types: Sequence[str] = (PLASMA,)) -> Cells:
@@ -148,7 +155,7 @@ def case_of(cells: Cells, patient: str, *, name: str, with_donors: bool = True) 
     )
     truth = {k: t[t["patient"] == patient].reset_index(drop=True) for k, t in cells.truth.items()}
     truth["cells"] = obs[own].reset_index(drop=True)
-    return Case(name, patient, cells.counts[rows], obs, truth, donors)
+    return Case(name, patient, cells.counts[rows], obs, truth, donors, cells.power)
 
 
 def write_case(case: Case, path: Path) -> None:

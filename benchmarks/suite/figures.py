@@ -31,9 +31,11 @@ def save(figure: plt.Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_accuracy(rows: pd.DataFrame, path: Path, *, tools: Sequence[str], scenarios: Sequence[str]) -> None:
+def draw_accuracy(
+    rows: pd.DataFrame, path: Path, *, tools: Sequence[str], scenarios: Sequence[str], status: pd.DataFrame
+) -> None:
     """A map per metric: scenarios down, tools across, the value written in each cell."""
-    tables = [by_scenario(rows, m, tools=tools, scenarios=scenarios) for m, _ in PANELS]
+    tables = [by_scenario(rows, m, tools=tools, scenarios=scenarios, status=status) for m, _ in PANELS]
     width = sum(max(2, t.shape[1]) for t in tables) * 0.62 + 5.5
     height = max(max((len(t) for t in tables), default=1) * 0.34 + 2.4, 3.0)
     figure, axes = plt.subplots(

@@ -6,6 +6,7 @@ cells (one kind of cell, some of it with events, some normal, some of "donors"),
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,11 @@ def cells_of(data: Path, *, seed: int) -> Cells:
     """The semi-synthetic cohort of a seed; both scenarios are in it."""
     real = _real(data)
     spec = {**yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")), "seed": seed}
-    cells = usable_cells(Imposed(check_imposed(spec), real), tumour_types=tuple(spec["tumour_types"]))
+    checked = check_imposed(spec)
+    cells = usable_cells(Imposed(checked, real), tumour_types=tuple(checked["tumour_types"]))
     # the chapters know plasma cells as the tumour's type; which kind of real cell plays them does not matter
     cells.obs.loc[cells.obs["is_tumour_type"], "cell_type"] = PLASMA
-    return cells
+    return replace(cells, power=float(checked["dosage"]))
 
 
 _KEPT: dict[Path, RealCells] = {}

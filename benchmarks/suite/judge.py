@@ -6,18 +6,17 @@ A row is: seed, scenario, patient, tool, metric, value, lower, upper, n. What ca
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from marrowclone.resources import gene_table
-from marrowclone.score import arms, calibration, calls, cells, clones, fractions, growth, labels, tiers, trees
+from marrowclone.score import arms, calibration, calls, cells, clones
 
 from .case import QUERY, Case
 from .methods import Answer
-from .road import Road
 
 COLUMNS = ("seed", "scenario", "patient", "tool", "metric", "value", "lower", "upper", "n")
 #: Mean count per query cell from which a gene counts for the size of an arm event.
@@ -58,15 +57,14 @@ def judge_case(case: Case, answer: Answer, *, seed: int, tool: str) -> tuple[lis
     query = case.obs[case.obs["role"] == QUERY].reset_index(drop=True)
     healthy = not len(case.truth["clones"])
     answered = answer.cells[answer.cells["cell"].isin(query["cell"])]
-    oracle = answer.note == "oracle"
-    if not oracle:
+    if "calls" in answer.answers:
         _calls(rows, calls.call_metrics(answered, query, healthy=[case.patient] if healthy else []))
+        _by_timepoint(rows, answered, query)
         rows.add("malignant ECE", calls.call_calibration(answered, query).get("ece_count"))
-    # "malignant" and "clone" of cells that are no tumour's do not matter to clones
-    metrics = clones.clone_metrics(answered, query)
     per = clones.per_clone(answered, query)
-    if answered["clone"].ne("").any() or healthy:
-        _clones(rows, metrics, per)
+    if "clones" in answer.answers:
+        _clones(rows, clones.clone_metrics(answered, query), per)
+        rows.add("clones of doublets", doublet_clones(answered, query))
     events = _arms(rows, case, answer, query, per)
     return (
         rows.rows,
@@ -87,10 +85,29 @@ def _calls(rows: Rows, m: Mapping[str, Any]) -> None:
     rows.add("malignant unassigned share", m["unassigned"], n=m["n"])
 
 
+def _by_timepoint(rows: Rows, answered: pd.DataFrame, query: pd.DataFrame) -> None:
+    """Recall and precision of each capture: a rich diagnosis must not cover what a poor timepoint misses."""
+    if query["timepoint"].nunique() < 2:
+        return
+    for timepoint, part in query.groupby("timepoint", sort=False):
+        m = calls.call_metrics(answered[answered["cell"].isin(part["cell"])], part)
+        if m["real"]:
+            rows.add(f"malignant recall at {timepoint}", m["recall"], n=m["real"])
+            rows.add(f"malignant precision at {timepoint}", m["precision"], n=m["called"])
+
+
+def doublet_clones(answered: pd.DataFrame, query: pd.DataFrame) -> int:
+    """Estimated clones of 20 or more cells of which more than half are doublets; 0 is best."""
+    named = answered[answered["clone"] != ""].merge(query[["cell", "doublet"]], on="cell")
+    by = named.assign(doublet=named["doublet"].astype(bool)).groupby("clone")["doublet"].agg(["size", "mean"])
+    return int(((by["size"] >= clones.INVENTED_CELLS) & (by["mean"] > 0.5)).sum())
+
+
 def _clones(rows: Rows, m: Mapping[str, Any], per: pd.DataFrame) -> None:
     n = m["n"]
     if m["n_true"] > 1:
-        rows.add("clone ARI", m["ari"], n=n)
+        # one who can name clones and names none has all cells in one group, which is worth an index of 0
+        rows.add("clone ARI", 0.0 if math.isnan(m["ari"]) else m["ari"], n=n)
         rows.add("clone ARI among assigned cells", m["ari_assigned"], n=n)
         rows.add("share of cells assigned", m["assigned"], n=n)
         rows.add("clone ARI among sure cells", m["ari_confident"], n=n)
@@ -108,6 +125,10 @@ def _arms(rows: Rows, case: Case, answer: Answer, query: pd.DataFrame, per: pd.D
     sampled = {str(c): float(s) for c, s in zip(per["clone"], per["share"], strict=True)}
     empty = pd.DataFrame(columns=[*arms.EVENT_COLUMNS])
     if not len(called):
+        if sampled and "arms" in answer.answers:  # it could have said something: every event was missed
+            n = len(arms.event_set(truth, sampled))
+            rows.add("arm event F1", 0.0, n=n)
+            rows.add("arm event recall", 0.0, n=n)
         return empty
     if not sampled:
         rows.add("false arm events in a healthy person", arms.diploid_events([called])["value"])
@@ -147,145 +168,6 @@ def _certain(answered: pd.DataFrame, query: pd.DataFrame, per: pd.DataFrame) -> 
     known = both[both["p_malignant"].notna()]
     of_call = pd.DataFrame({"p": known["p_malignant"], "right": known["malignant"], "kind": "call"})
     return pd.concat([of_call, of_clone], ignore_index=True)
-
-
-def judge_road(
-    road: Road, patients: Mapping[str, Iterable[str]], truth: Mapping[str, pd.DataFrame], *, seed: int, tool: str
-) -> tuple[list[Row], dict[str, pd.DataFrame]]:
-    """Metrics of the whole workflow, per patient.
-
-    Parameters
-    ----------
-    patients
-        scenario -> its patients.
-    truth
-        the cohort's truth tables, ``cells`` among them.
-
-    Returns
-    -------
-    rows; and the stacked tables behind them (fractions, burden, growth, labels, tiers, support), with patient and
-    scenario.
-    """
-    out: list[Row] = []
-    stacks: dict[str, list[pd.DataFrame]] = {}
-    landmarks = road.table("cure/landmarks.tsv")
-    for scenario, names in patients.items():
-        for patient in names:
-            mine = {k: t[t["patient"] == patient].reset_index(drop=True) for k, t in truth.items()}
-            rows = Rows(seed=seed, scenario=scenario, patient=patient, tool=tool)
-            tables = _patient_tables(rows, road, patient, mine)
-            if landmarks is not None and "tiers" in mine:
-                tables["tiers"] = tiers.tier_table(landmarks[landmarks["patient"] == patient], mine["tiers"])
-                rows.share("tier agreement", tiers.tier_metrics(tables["tiers"]), "exact")
-            for name, table in tables.items():
-                stacks.setdefault(name, []).append(table.assign(patient=patient, scenario=scenario))
-            out += rows.rows
-    return out, {k: pd.concat(v, ignore_index=True) for k, v in stacks.items()}
-
-
-def _patient_tables(rows: Rows, road: Road, patient: str, truth: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    of_clones = road.table(f"clones/{patient}.cells.tsv.gz")
-    malignant = road.table(f"copy_number/{patient}.malignant.tsv.gz")
-    tables: dict[str, pd.DataFrame] = {}
-    _quality(rows, road, truth["cells"])
-    if malignant is None or of_clones is None:
-        return tables
-    answer = malignant[["cell", "call", "p_malignant"]].merge(of_clones, on="cell", how="left")
-    answer["clone"] = answer["clone"].fillna("")
-    healthy = not len(truth["clones"])
-    m = calls.call_metrics(answer, truth["cells"], healthy=[patient] if healthy else [])
-    rows.add("road: malignant F1", m["f1"] if m["real"] else math.nan, n=m["real"])
-    rows.share("road: malignant false-positive rate", m, "fpr_healthy" if healthy else "fpr")
-    metrics = clones.clone_metrics(answer, truth["cells"])
-    rows.add("road: clones found", metrics["n_found"])
-    rows.add("road: clone ARI", metrics["ari"], n=metrics["n"])
-    matched = clones.matching(answer, truth["cells"])
-    found = {
-        k: road.table(f"evolution/{patient}.{k}.tsv") for k in ("fractions", "burden", "dynamics", "tree", "labels")
-    }
-    if found["fractions"] is not None and not healthy:
-        tables["fractions"] = fractions.fraction_table(
-            found["fractions"], truth["fractions"], truth["cells"], matched=matched
-        )
-        values = fractions.fraction_metrics(tables["fractions"])
-        rows.add("clone fraction error", values["error"], n=values["n"])
-        rows.share("clone fraction coverage", values, "coverage")
-    if found["burden"] is not None and not healthy:
-        tables["burden"] = fractions.burden_table(found["burden"], truth["fractions"])
-        values = fractions.burden_metrics(tables["burden"])
-        rows.add("burden log10 error", values["error"], n=values["n"])
-        rows.share("burden coverage", values, "coverage")
-    if found["dynamics"] is not None and len(found["dynamics"]) and not healthy:
-        tables["growth"] = growth.growth_table(found["dynamics"], truth["fractions"], matched=matched)
-        values = growth.growth_metrics(tables["growth"])
-        rows.add("growth error per month", values["error"], n=values["n"])
-        rows.share("growth coverage", values, "coverage")
-    if found["tree"] is not None and len(truth["clones"]) > 1:
-        real = trees.parents_of(truth["clones"], "clone")
-        values = trees.tree_metrics(real, trees.parents_of(found["tree"], "branch"), matched=matched)
-        rows.add("tree ancestor recall", values["recall"], n=values["real"])
-        rows.add("tree ancestor precision", values["precision"], n=values["called"])
-        rows.add("tree distance", values["distance"], n=values["n"])
-        tables["support"] = trees.support_table(real, found["tree"], matched=matched)
-    if found["labels"] is not None and len(found["labels"]) and len(truth["labels"]):
-        # what no sample could show is not asked: three cells of the clone, now or on an earlier day (science 4.5)
-        knowable = truth["labels"][["expected_cells", "most_cells_before"]].max(axis=1) >= 3
-        tables["labels"] = labels.label_table(found["labels"], truth["labels"][knowable], matched=matched)
-    return tables
-
-
-def _quality(rows: Rows, road: Road, truth: pd.DataFrame) -> None:
-    """What quality control kept: cells, empty droplets, doublets, cycling plasma cells."""
-    parts = [road.table(f"cells/{s}.qc.tsv.gz") for s in truth["sample"].unique()]
-    if any(p is None for p in parts) or not parts:
-        return
-    qc = pd.concat([p for p in parts if p is not None], ignore_index=True)
-    kept = truth["cell"].map(qc.set_index("cell")["keep"]).eq(True)
-    good = (truth["quality"] == "good") & ~truth["doublet"].astype(bool)
-    plasma = good & (truth["cell_type"] == "plasma")
-    for name, group in (
-        ("good cells kept", good), ("empty droplets kept", truth["quality"] == "empty"),
-        ("dying cells kept", truth["quality"] == "dying"),
-        ("doublets kept", truth["doublet"].astype(bool) & (truth["quality"] == "good")),
-        ("cycling plasma cells kept", plasma & truth["cycling"].astype(bool)),
-        ("other plasma cells kept", plasma & ~truth["cycling"].astype(bool)),
-    ):  # fmt: skip
-        if group.any():
-            rows.add(name, kept[group].mean(), n=int(group.sum()))
-
-
-def pooled(stacks: Mapping[str, pd.DataFrame], *, seed: int, tool: str) -> list[Row]:
-    """Metrics over all patients of a run: coverage and calibration need more rows than one patient has."""
-    rows = Rows(seed=seed, scenario="all", patient="all", tool=tool)
-    if "fractions" in stacks:
-        values = fractions.fraction_metrics(stacks["fractions"])
-        rows.add("clone fraction error", values["error"], n=values["n"])
-        rows.share("clone fraction coverage", values, "coverage")
-        rows.share("clone fraction coverage of the captured cells", values, "coverage_sampled")
-    if "burden" in stacks:
-        values = fractions.burden_metrics(stacks["burden"])
-        rows.add("burden log10 error", values["error"], n=values["n"])
-        rows.share("burden coverage", values, "coverage")
-    if "growth" in stacks:
-        values = growth.growth_metrics(stacks["growth"])
-        rows.add("growth error per month", values["error"], n=values["n"])
-        rows.share("growth coverage", values, "coverage")
-        rows.share("growth has the right sign", values, "sign")
-    if "labels" in stacks:
-        for row in labels.label_scores(stacks["labels"]).to_dict("records"):
-            rows.add(f"label {row['label']}: precision", row["precision"], n=row["called"])
-            rows.add(f"label {row['label']}: recall", row["recall"], n=row["real"])
-        rows.share("fast clones called dormant", labels.label_metrics(stacks["labels"]), "false_dormant")
-    if "tiers" in stacks:
-        values = tiers.tier_metrics(stacks["tiers"])
-        rows.share("tier agreement", values, "exact")
-        rows.share("tier within one", values, "within_one")
-        rows.share("false T4 or T5 before relapse", values, "false_cure")
-    if "support" in stacks and len(stacks["support"]):
-        table = stacks["support"]
-        sure = table[table["support"] >= 0.9]
-        rows.add("tree branches with support >= 0.9 that are right", sure["right"].mean(), n=len(sure))
-    return rows.rows
 
 
 def reliability(certain: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import yaml
 
 from marrowclone.clones.infer import calibrated_captures, infer_clones, malignant_cells, usable
 from marrowclone.copy_number import store
-from marrowclone.copy_number.arms import ALL, call_arms
+from marrowclone.copy_number.arms import call_arms
 from marrowclone.copy_number.baseline import read_baseline, usable_genes
 from marrowclone.copy_number.exclusions import exclusion_reasons
 from marrowclone.copy_number.malignant import call_cells
@@ -23,6 +23,9 @@ from marrowclone.resources import RESOURCES, gene_table, read_resource
 from .case import Case
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
+
+
+EVERYTHING = frozenset(("calls", "clones", "arms"))
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,14 @@ class Answer:
         clone (``all``: the patient's malignant cells), chromosome, arm, call, state, value.
     note
         what a reader must know, such as the reference that was used.
+    answers
+        what the method can say at all: ``calls``, ``clones``, ``arms``. Where it can and says nothing, it missed.
     """
 
     cells: pd.DataFrame
     arms: pd.DataFrame
     note: str = ""
+    answers: frozenset[str] = EVERYTHING
 
 
 @cache
@@ -86,11 +92,3 @@ def marrowclone(case: Case, *, seed: int = 1) -> Answer:
     columns = ["clone", "chromosome", "arm", "call", "state"]
     arms = arms[columns].assign(value=arms["log2_ratio"]) if len(arms) else pd.DataFrame(columns=[*columns, "value"])
     return Answer(answer, arms, note=rung)
-
-
-def patient_arms(answer: Answer) -> pd.DataFrame:
-    """Arm calls of the patient as a whole: of every clone that was stated, and of all malignant cells."""
-    return answer.arms[answer.arms["clone"] != ""]
-
-
-__all__ = ["ALL", "Answer", "defaults", "marrowclone", "patient_arms"]

@@ -2,7 +2,8 @@
 
 It is given the true arm states of every clone, which cells are malignant and the true clone fractions of
 every capture, and has only the counts to tell a cell's clone. No method that has to learn the profiles can be
-expected to do better than it by more than chance; how near one comes is the fair question.
+expected to do much better from dosage; how near one comes is the fair question. It is no strict bound: it looks at
+sums over arms, so a method that also learns what else the clones differ in may pass it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sklearn.covariance import ledoit_wolf
 
 from marrowclone.keys import MALIGNANT
 from marrowclone.resources import gene_table
+from marrowclone.simulate.thinning import dosage_power
 
 from .case import Case
 from .methods import Answer
@@ -27,7 +29,9 @@ BLOCK = 4096
 
 def dosage_oracle(case: Case) -> Answer | None:
     """Clone posteriors of the true malignant cells; None where there are not two clones to tell apart."""
-    rows = np.flatnonzero((case.obs["patient"] == case.patient) & case.obs["malignant"].astype(bool))
+    # doublets are not judged, and would blur what is fitted
+    own = (case.obs["patient"] == case.patient) & case.obs["malignant"].astype(bool)
+    rows = np.flatnonzero(own & ~case.obs["doublet"].astype(bool))
     cells = case.obs.iloc[rows].reset_index(drop=True)
     clones = sorted(set(cells["clone"]))
     if len(clones) < 2:
@@ -38,7 +42,7 @@ def dosage_oracle(case: Case) -> Answer | None:
     autosome = table["chromosome"].str.fullmatch(r"chr\d+").to_numpy() & (table["locus"] == "").to_numpy()
     mean = np.asarray(counts.mean(axis=0)).ravel()
     genes = np.flatnonzero(autosome & (mean >= MIN_MEAN))
-    factor = _factors(case.truth["arms"], clones, arm[genes])
+    factor = _factors(case.truth["arms"], clones, arm[genes], case.power)
     names, place = np.unique(arm[genes], return_inverse=True)
     sample, code = np.unique(cells["sample"].to_numpy(dtype=str), return_inverse=True)
     clone = pd.Categorical(cells["clone"], categories=clones).codes
@@ -52,13 +56,16 @@ def dosage_oracle(case: Case) -> Answer | None:
             "best_clone": name, "posterior": np.exp(log[np.arange(len(log)), best]),
         }
     )  # fmt: skip
-    return Answer(answer, pd.DataFrame(columns=["clone", "chromosome", "arm", "call", "state", "value"]), note="oracle")
+    nothing = pd.DataFrame(columns=["clone", "chromosome", "arm", "call", "state", "value"])
+    return Answer(answer, nothing, note="oracle", answers=frozenset(("clones",)))
 
 
-def _factors(arms: pd.DataFrame, clones: list[str], arm_of_gene: np.ndarray) -> np.ndarray:
-    """(clones x genes) expression factor of the true copies."""
+def _factors(arms: pd.DataFrame, clones: list[str], arm_of_gene: np.ndarray, power: float | None) -> np.ndarray:
+    """(clones x genes) expression factor of the true copies, by the law under which the cells were made."""
     states = arms.assign(where=arms["chromosome"] + arms["arm"]).pivot(index="clone", columns="where", values="state")
     copies = states.loc[clones].reindex(columns=arm_of_gene, fill_value=2).to_numpy(dtype=float)
+    if power is not None:
+        return np.maximum(dosage_power(copies, exponent=power), 1e-6)
     return np.maximum(1.0 + DOSAGE * (copies / 2.0 - 1.0), 1e-6)
 
 

@@ -30,8 +30,8 @@ class Plan:
         folder of the public data sets, or None.
     without_donors
         whether our method is also judged without healthy donors (the lower reference rungs).
-    peer_seeds
-        on how many of the seeds the peers run.
+    peer_seeds, peer_donors
+        on how many of the seeds, and of the healthy donors, the peers run.
     settings
         what the workflow's configuration says beside its defaults.
     timeout
@@ -49,6 +49,7 @@ class Plan:
     cores: int = 2
     without_donors: bool = True
     peer_seeds: int = 1
+    peer_donors: int = 5
     settings: Mapping[str, Any] = field(default_factory=dict)
     timeout: tuple[float, float] = (300.0, 1500.0)
 
@@ -99,6 +100,7 @@ QUICK = Plan(
     ),
     seeds=(20261,),
     without_donors=False,
+    peer_donors=2,
     off_road=("timepoint_is_batch",),
     settings={"embedding": {"integrate_cells": {"method": "pca"}}},  # scVI alone would take a minute or more
     timeout=(120.0, 240.0),

@@ -2,66 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import platform
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from marrowclone.errors import UserError, did_you_mean
-from marrowclone.score.permute import permute_answer
 from marrowclone.simulate.cohort import Cohort
-from peers.run import PEERS, run_peer
+from peers.run import PEERS
 
-from . import imposed, judge
-from .case import Cells, Drawn, case_of, draw, usable_cells, write_case
+from . import imposed, judge, judge_road
+from .case import Drawn, draw, usable_cells
 from .expect import OURS, Verdict
 from .expect import judge as judge_expectation
-from .methods import Answer, marrowclone
-from .oracle import dosage_oracle
+from .jobs import COHORTS, DEALT, NO_DONORS, ORACLE, Done, Job, run_job
 from .plan import Plan
 from .road import Road, run_road, write_run
 from .scenarios import CELLS, DONORS, ROAD, Scenario, cohort_spec, read_scenarios
 
-ORACLE = "dosage oracle"
-NO_DONORS = f"{OURS}, no donors"
-#: Our answer with its labels dealt at random among the cells, and its calls among the arms.
-DEALT = f"{OURS}, dealt"
 Say = Callable[[str], None]
-#: Cohorts of the run by key; worker processes inherit it, so that no matrix is copied between processes.
-_COHORTS: dict[str, Cells] = {}
-
-
-@dataclass(frozen=True)
-class Job:
-    """One tool on one case."""
-
-    cohort: str
-    scenario: str
-    patient: str
-    tool: str
-    seed: int
-    folder: Path
-    timeout: float
-
-
-@dataclass
-class Done:
-    """What a job gives: rows, event table, probabilities, and how it went."""
-
-    rows: list[judge.Row] = field(default_factory=list)
-    events: pd.DataFrame = field(default_factory=pd.DataFrame)
-    certain: pd.DataFrame = field(default_factory=pd.DataFrame)
-    status: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -93,7 +59,7 @@ def run_plan(plan: Plan, scratch: Path, *, say: Say, save: Callable[[Results], N
         is given what there is before the workflow starts.
     """
     wanted = [s for s in plan.scenarios if s not in imposed.IMPOSED]
-    scenarios = read_scenarios(wanted)
+    scenarios = read_scenarios(wanted or ([DONORS] if plan.scenarios else ()))
     thinned = [s for s in imposed.IMPOSED if not plan.scenarios or s in plan.scenarios]
     expression = imposed.expression(plan.data)
     drawn: dict[int, Drawn] = {}
@@ -106,11 +72,11 @@ def run_plan(plan: Plan, scratch: Path, *, say: Say, save: Callable[[Results], N
         drawn[seed] = cohort
         members = members_of(scenarios, cohort.spec["patients"])
         key = f"simulated_{seed}"
-        _COHORTS[key] = usable_cells(cohort)
+        COHORTS[key] = usable_cells(cohort)
         jobs += _jobs(plan, key, members, scenarios, tools, seed, scratch)
         say(f"seed {seed}: {len(cohort.drawn)} captures drawn in {time.monotonic() - started:.0f} s")
         if thinned and plan.data is not None:
-            _COHORTS[f"imposed_{seed}"] = imposed.cells_of(plan.data, seed=seed)
+            COHORTS[f"imposed_{seed}"] = imposed.cells_of(plan.data, seed=seed)
             here = {name: imposed.PATIENTS[name] for name in thinned}
             jobs += _jobs(plan, f"imposed_{seed}", here, {}, tools, seed, scratch)
     if thinned and plan.data is None:
@@ -128,7 +94,7 @@ def run_plan(plan: Plan, scratch: Path, *, say: Say, save: Callable[[Results], N
             events=pd.concat(events, ignore_index=True) if events else pd.DataFrame(),
             status=pd.DataFrame([d.status for d in done]),
             reliability=judge.reliability(certain) if len(certain) else pd.DataFrame(),
-            verdicts=_verdicts(plan, scenarios, members, thinned, table, road),
+            verdicts=_verdicts(plan, scenarios, members, thinned, table, [d.status for d in done], road),
             stacks=stacks,
             tools=tools,
             scenarios=present,
@@ -192,8 +158,8 @@ def _jobs(
                     continue
                 if tool in plan.thorough and scenario not in plan.thorough_on:
                     continue
-                # two healthy donors are enough to show what a peer does without a tumour
-                if scenario == DONORS and tool not in (OURS, NO_DONORS, ORACLE) and patient not in patients[:2]:
+                peer = tool not in (OURS, NO_DONORS, ORACLE)
+                if peer and scenario == DONORS and patient not in patients[: plan.peer_donors]:
                     continue
                 folder = scratch / "cases" / key / patient
                 jobs.append(Job(key, scenario, patient, tool, seed, folder, plan.timeout[0]))
@@ -209,69 +175,6 @@ def _work(jobs: Sequence[Job], plan: Plan, say: Say) -> list[Done]:
             if i % 25 == 0 or i == len(jobs):
                 say(f"{i} of {len(jobs)} answers in {time.monotonic() - started:.0f} s")
     return done
-
-
-def run_job(job: Job) -> Done:
-    """One tool on one case, judged; a tool that fails leaves its error."""
-    case = case_of(_COHORTS[job.cohort], job.patient, name=job.scenario, with_donors=job.tool != NO_DONORS)
-    status = {"seed": job.seed, "scenario": job.scenario, "patient": job.patient, "tool": job.tool,
-              "status": "ok", "seconds": float("nan"), "peak_mb": float("nan"), "note": "", "error": ""}  # fmt: skip
-    started = time.monotonic()
-    try:
-        with threadpool_limits(1):
-            if job.tool in (OURS, NO_DONORS):
-                answer: Answer | None = marrowclone(case)
-            elif job.tool == ORACLE:
-                answer = dosage_oracle(case)
-            else:
-                answer = _peer(job, case, status)
-        if job.tool in (OURS, NO_DONORS, ORACLE):
-            status["seconds"] = time.monotonic() - started
-        if answer is None:
-            return Done(status=status)
-        status["note"] = answer.note
-        rows, events, certain = judge.judge_case(case, answer, seed=job.seed, tool=job.tool)
-        if job.tool == OURS:  # the same answer dealt at random: what every score says when nothing is known
-            dealt = permute_answer(
-                {"cells": answer.cells, "arms": answer.arms}, {"cells": case.truth["cells"]}, job.seed
-            )
-            nothing = Answer(dealt["cells"], dealt["arms"], answer.note)
-            rows += judge.judge_case(case, nothing, seed=job.seed, tool=DEALT)[0]
-    except Exception as error:  # whatever a tool throws is its result
-        status |= {"status": "failed", "error": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
-        status["trace"] = traceback.format_exc(limit=-3) if job.tool == OURS else ""
-        return Done(status=status)
-    return Done(rows, events, certain.assign(tool=job.tool), status)
-
-
-def _peer(job: Job, case: Any, status: dict[str, Any]) -> Answer | None:
-    """A peer's answer, or None with its error in ``status``."""
-    path = job.folder / f"{job.tool.replace(' ', '_')}.h5ad"
-    write_case(case, path)
-    out = job.folder / job.tool.replace(" ", "_")
-    result = run_peer(job.tool, path, out, timeout=job.timeout)
-    path.unlink(missing_ok=True)
-    status |= {"status": result.status, "seconds": result.seconds, "peak_mb": result.peak_mb, "error": result.error}
-    if result.status != "ok":
-        return None
-    return read_answer(out)
-
-
-def read_answer(folder: Path) -> Answer:
-    """The tables that a peer's adapter wrote."""
-    text = {"cell": str, "call": str, "clone": str, "chromosome": str, "arm": str}
-    cells = pd.read_csv(folder / "cells.tsv.gz", sep="\t", dtype=text, keep_default_na=False, na_values=[])
-    for name in ("score", "p_malignant"):
-        cells[name] = pd.to_numeric(cells[name], errors="coerce")
-    arms_path = folder / "arms.tsv"
-    columns = ["clone", "chromosome", "arm", "value", "call", "state"]
-    arms = pd.DataFrame(columns=columns)
-    if arms_path.exists():
-        arms = pd.read_csv(arms_path, sep="\t", dtype=text, keep_default_na=False)
-        for name in ("value", "state"):
-            arms[name] = pd.to_numeric(arms[name], errors="coerce") if name in arms else float("nan")
-    info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
-    return Answer(cells, arms, note=f"{info.get('tool', '')} {info.get('version', '')}".strip())
 
 
 def _road(
@@ -290,18 +193,21 @@ def _road(
     words = "complete" if road.complete else f"INCOMPLETE\n{road.tail}"
     say(f"the workflow on {len(patients)} people: {words}, in {time.monotonic() - started:.0f} s")
     truth = {**cohort.truth(), "cells": cohort.cell_table()}
-    rows, stacks = judge.judge_road(road, on_road, truth, seed=plan.seeds[0], tool=OURS)
-    return road, [*rows, *judge.pooled(stacks, seed=plan.seeds[0], tool=OURS)], stacks
+    rows, stacks = judge_road.judge_road(road, on_road, truth, seed=plan.seeds[0], tool=OURS)
+    return road, [*rows, *judge_road.pooled(stacks, seed=plan.seeds[0], tool=OURS)], stacks
 
 
 def _verdicts(
     plan: Plan, scenarios: Mapping[str, Scenario], members: Mapping[str, Sequence[str]], thinned: Sequence[str],
-    rows: pd.DataFrame, road: Road | None,
+    rows: pd.DataFrame, status: Sequence[Mapping[str, Any]], road: Road | None,
 ) -> list[Verdict]:  # fmt: skip
-    """Every expectation of every scenario, held against the run."""
+    """Every expectation of every scenario, held against the run; where a tool failed on a patient, it has no value."""
+    broken = {(str(j["scenario"]), str(j["tool"])) for j in status if j["status"] != "ok"}
 
     def metric_of(scenario: str) -> Callable[[str, str], float | None]:
         def metric(name: str, tool: str) -> float | None:
+            if (scenario, tool) in broken:
+                return None
             part = rows[(rows["scenario"] == scenario) & (rows["tool"] == tool)]
             values = part.loc[part["metric"].isin([name, f"road: {name}"])]
             exact = values[values["metric"] == name]
@@ -341,7 +247,8 @@ def facts_of(plan: Plan, results: Results) -> list[str]:
     return [
         f"seeds {', '.join(map(str, plan.seeds))}; peers and the workflow on the first "
         f"{'one' if plan.peer_seeds == 1 else plan.peer_seeds}",
-        "gene levels from real cell-type profiles" if plan.data is not None
-        else "gene levels drawn: the public data sets were not here, and nothing was imposed on real cells",
+        "gene levels from real cell-type profiles" if imposed.expression(plan.data)
+        else "gene levels drawn: no real profiles were here",
+        f"peers on {plan.peer_donors} of the donors",
         f"{len(results.scenarios)} scenarios, {len(results.tools)} tools",
     ]  # fmt: skip

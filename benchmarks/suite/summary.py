@@ -37,9 +37,34 @@ TABLED: dict[str, str] = {
 }
 
 
-def by_scenario(rows: pd.DataFrame, metric: str, *, tools: Sequence[str], scenarios: Sequence[str]) -> pd.DataFrame:
-    """Mean over patients and seeds: rows scenarios, columns tools; NaN where a tool says nothing."""
+CASE = ["seed", "scenario", "patient"]
+
+
+def common(rows: pd.DataFrame, status: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the cases of a scenario that every tool was given, without tools that failed on one of these.
+
+    ``status``: seed, scenario, patient, tool, status of every job. Tools that were not run on a scenario at all do not
+    count; nor do tools that are not here.
+    """
+    jobs = status[status["status"] != "missing"]
+    given = jobs.groupby(CASE)["tool"].nunique()
+    most = given.groupby("scenario").transform("max")
+    shared = given[given == most].reset_index()[CASE]
+    rows = rows.merge(shared, on=CASE)
+    failed = jobs[jobs["status"] != "ok"].merge(shared, on=CASE)[["scenario", "tool"]].drop_duplicates()
+    kept = rows.merge(failed, on=["scenario", "tool"], how="left", indicator=True)
+    return kept[kept["_merge"] == "left_only"].drop(columns="_merge")
+
+
+def by_scenario(
+    rows: pd.DataFrame, metric: str, *, tools: Sequence[str], scenarios: Sequence[str], status: pd.DataFrame
+) -> pd.DataFrame:
+    """Mean over patients and seeds: rows scenarios, columns tools; NaN where a tool says nothing or failed on some.
+
+    Where a tool was run on some of the patients only, all tools are compared on those.
+    """
     part = rows[(rows["metric"] == metric) & rows["tool"].isin(list(tools))]
+    part = common(part, status)
     table = part.pivot_table(index="scenario", columns="tool", values="value", aggfunc="mean")
     table = table.reindex(index=[s for s in scenarios if s in table.index])
     return table.reindex(columns=[t for t in tools if t in table.columns])
@@ -49,16 +74,20 @@ def by_scenario(rows: pd.DataFrame, metric: str, *, tools: Sequence[str], scenar
 BREAKDOWNS = {"genes": "readable genes of the arm", "clone_size": "size of the clone", "origin": "place in the tree"}
 
 
-def arm_breakdown(events: pd.DataFrame, by: str, *, tools: Sequence[str]) -> pd.DataFrame:
-    """F1 of arm events per clone, all scenarios pooled: rows classes, columns tools."""
+def arm_breakdown(events: pd.DataFrame, by: str, *, tools: Sequence[str], status: pd.DataFrame) -> pd.DataFrame:
+    """F1 of arm events per clone, pooled over the cases that all of the tools were given: rows classes, columns tools.
+
+    Tools that name no clones, or failed on one of these cases, have no column.
+    """
     if not len(events):
         return pd.DataFrame()
-    parts = {
-        t: arms.scores_by(events[events["tool"] == t], by).set_index(by)["f1"]
-        for t in tools
-        if (events["tool"] == t).any()
-    }
-    table = pd.DataFrame(parts)
+    here = [t for t in tools if (events["tool"] == t).any()]
+    jobs = status[(status["status"] == "ok") & status["tool"].isin(here)]
+    n = jobs.groupby(CASE)["tool"].nunique()
+    shared = n[n == len(here)].reset_index()[CASE]
+    groups = dict(list(events.merge(shared, on=CASE).groupby("tool")))
+    named = [t for t in here if t in groups and groups[t]["called"].any()]
+    table = pd.DataFrame({t: arms.scores_by(groups[t], by).set_index(by)["f1"] for t in named})
     return table[table.index != ""]
 
 
@@ -110,11 +139,11 @@ def markdown(
     ]
     out += [f"| {v.scenario} | {v.says} | {v.expected} | {v.observed} | {v.verdict} |" for v in verdicts]
     for metric, good in TABLED.items():
-        table = by_scenario(rows, metric, tools=tools, scenarios=scenarios)
+        table = by_scenario(rows, metric, tools=tools, scenarios=scenarios, status=status)
         if len(table):
             out += ["", f"## {metric}", "", f"{good}." if good else "", "", as_markdown(table)]
     for by, title in BREAKDOWNS.items():
-        table = arm_breakdown(events, by, tools=tools)
+        table = arm_breakdown(events, by, tools=tools, status=status)
         if len(table):
             out += ["", f"## Arm events of clones, F1 by {title}", "", as_markdown(table)]
     road = rows[(rows["scenario"] == "all") & (rows["tool"] == OURS)]

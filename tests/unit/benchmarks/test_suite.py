@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 
 from marrowclone.errors import UserError
-from marrowclone.keys import MALIGNANT, NORMAL
+from marrowclone.keys import MALIGNANT, NORMAL, TIMEPOINTS
 from marrowclone.score.permute import permute_answer
 from marrowclone.simulate.cohort import Cohort
 from suite import judge, summary
 from suite.case import QUERY, case_of, draw, usable_cells, write_case
 from suite.expect import MET, NOT_BUILT, NOT_MEASURED, NOT_MET
 from suite.expect import judge as judge_expectation
+from suite.jobs import read_answer
 from suite.methods import Answer
 from suite.oracle import dosage_oracle
 from suite.plan import FULL, QUICK
@@ -73,6 +74,7 @@ def test_every_scenario_is_a_sound_specification_and_expects_what_is_measured(ca
     members = members_of(scenarios, spec["patients"])
     assert sorted(p for names in members.values() for p in names) == sorted(spec["patients"])
     known = set(metrics(case, perfect(case))) | set(summary.TABLED) | ROAD_METRICS
+    known |= {f"malignant {m} at {t}" for m in ("recall", "precision") for t in TIMEPOINTS}
     named = [e["metric"] for s in scenarios.values() for e in s.expect if "metric" in e]
     assert named and set(named) <= known
     assert all(s.expect and s.title for s in scenarios.values())
@@ -106,6 +108,66 @@ def test_truth_as_an_answer_is_perfect_and_dealt_at_random_it_is_chance(case):
     ):  # fmt: skip
         assert mean[name] == pytest.approx(chance, abs=4 * spread[name] + 0.01), name
     assert mean["arm event F1"] < 0.5
+
+
+def test_who_can_answer_and_says_nothing_has_missed_everything(case):
+    """Without a row, a tool that finds no tumour would drop out of its own mean."""
+    silent = perfect(case)
+    cells = silent.cells.assign(call=NORMAL, clone="", best_clone="", p_malignant=0.0, posterior=np.nan)
+    found = metrics(case, Answer(cells, silent.arms.iloc[:0]))
+    assert found["arm event F1"] == 0 and found["arm event recall"] == 0 and found["clone ARI"] == 0
+    assert found["malignant F1"] == 0
+    only_calls = metrics(case, Answer(cells, silent.arms.iloc[:0], answers=frozenset(("calls",))))
+    assert "arm event F1" not in only_calls and "clone ARI" not in only_calls  # it was not asked
+
+
+def test_a_clone_of_doublets_is_seen_though_doublets_are_not_judged(case):
+    answer = perfect(case).cells
+    query = case.obs[case.obs["role"] == QUERY].assign(doublet=False)
+    some = query.index[:30]
+    query.loc[some, "doublet"] = True
+    named = answer.assign(clone=np.where(answer["cell"].isin(query.loc[some, "cell"]), "d", "c"))
+    assert judge.doublet_clones(named, query) == 1
+    assert judge.doublet_clones(named.assign(clone="c"), query) == 0
+
+
+def test_a_peers_normal_clusters_are_no_clones_of_its_tumour(tmp_path):
+    cells = pd.DataFrame(
+        {"cell": ["a", "b"], "score": [1, 0], "p_malignant": "", "call": [MALIGNANT, NORMAL], "clone": ["1", "2"]}
+    )
+    cells.to_csv(tmp_path / "cells.tsv.gz", sep="\t", index=False)
+    arms = pd.DataFrame(
+        {
+            "clone": ["1", "2", "all"],
+            "chromosome": "chr1",
+            "arm": "q",
+            "value": [0.3, 0.0, 0.1],
+            "call": "",
+            "state": "",
+        }
+    )
+    arms.to_csv(tmp_path / "arms.tsv", sep="\t", index=False)
+    (tmp_path / "info.json").write_text('{"tool": "x", "version": "1"}')
+    answer = read_answer(tmp_path, answers=frozenset(("calls", "clones", "arms")))
+    assert list(answer.cells["clone"]) == ["1", ""] and list(answer.cells["best_clone"]) == ["1", "2"]
+    assert list(answer.arms["clone"]) == ["1"] and answer.note == "x 1"
+
+
+def test_tools_are_compared_on_the_patients_that_all_were_given():
+    rows = pd.DataFrame(
+        [(1, "s", p, t, "m", v) for p, t, v in
+         (("A", "x", 1.0), ("B", "x", 0.0), ("A", "y", 0.5), ("A", "z", 0.9))],
+        columns=["seed", "scenario", "patient", "tool", "metric", "value"],
+    )  # fmt: skip
+    status = pd.DataFrame(
+        [(1, "s", "A", "x", "ok"), (1, "s", "B", "x", "ok"), (1, "s", "A", "y", "ok"), (1, "s", "A", "z", "ok"),
+         (1, "s", "A", "gone", "missing")],
+        columns=["seed", "scenario", "patient", "tool", "status"],
+    )  # fmt: skip
+    table = summary.by_scenario(rows, "m", tools=["x", "y", "z"], scenarios=["s"], status=status)
+    assert table.loc["s"].to_dict() == {"x": 1.0, "y": 0.5, "z": 0.9}  # B was x's alone
+    status.loc[3, "status"] = "failed"
+    assert "z" not in summary.by_scenario(rows, "m", tools=["x", "y", "z"], scenarios=["s"], status=status)
 
 
 def test_a_case_for_a_peer_holds_no_truth(case, tmp_path):
@@ -188,3 +250,20 @@ def test_tables_against_rules():
     assert verdict(base | {"some": "T2"}, run=False).verdict == NOT_MEASURED
     with pytest.raises(UserError, match="no rule"):
         verdict(base, tables=tables)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cores", "0"], "--cores: found 0"),
+        (["--seeds", "3", "3"], "--seeds: found 3 3"),
+        (["--data", "/no/such/folder"], "is no folder"),
+        (["hyperdiploit"], "no scenario is called 'hyperdiploit'"),
+        (["--tools", "infercnv"], "no peer is called 'infercnv'"),
+    ],
+)
+def test_a_users_mistake_is_a_message_before_anything_is_drawn(arguments, message, capsys, tmp_path):
+    import accuracy
+
+    assert accuracy.main([*arguments, "--out", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err
