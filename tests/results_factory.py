@@ -199,7 +199,7 @@ def qc_facts(qc: pd.DataFrame) -> dict:
         "knee_raw": [[1, int(many[0])], [n, int(many[-1])], [5000, 12], [90000, 1]],
         "ambient": {
             "source": "unfiltered_droplets", "n_droplets": 84000, "n_umi": 1200000, "pct_ig": 31.0, "pct_hb": 9.5,
-            "top_genes": [["IGKC", 0.14], ["HBB", 0.07], ["JCHAIN", 0.03]],
+            "top_genes": {"HBB": 7.0, "IGKC": 14.0, "JCHAIN": 3.0},
         },
     }  # fmt: skip
 

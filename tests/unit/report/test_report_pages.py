@@ -245,9 +245,7 @@ def test_samples_stand_in_rows_with_their_worst_check(results: factory.Results) 
     assert table.count('<a href="samples/') == len(results.samples)
     assert '<a href="samples/P1_dx.html">P1_<wbr>dx</a>' in table
     text = words_of(table)
-    assert "440400 (91%)242problemno knee; and 2 more" in text, (
-        "barcodes, kept, plasma cells, the worst check first"
-    )
+    assert "440400 (91%)242problemno knee; and 2 more" in text, "barcodes, kept, plasma cells, the worst check first"
     assert '<a href="samples/P1_dx.html">' in page(patient(results, "P1")), "the patient's page leads there too"
 
 

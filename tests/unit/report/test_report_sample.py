@@ -251,6 +251,18 @@ def test_every_oddity_has_a_page(kind: str) -> None:
         assert 'href="../x%20y%23z.html"' in html, "a link to a patient with an odd name works"
 
 
+def test_genes_of_the_soup_are_told_most_frequent_first() -> None:
+    """JSON sorts a mapping's keys; bare names and pairs are told as they come."""
+    assert sample_sections.top_genes({"HBB": 7.0, "IGKC": 14.0}) == ["IGKC 14%", "HBB 7.0%"]
+    assert sample_sections.top_genes([["HBB", 7], ["IGKC", 14]]) == ["HBB 7.0%", "IGKC 14%"]
+    assert sample_sections.top_genes(["HBB"]) == ["HBB"] and sample_sections.top_genes(None) == []
+    facts = {"ambient": {"source": "t_nk", "source_text": "Ig in T and NK cells; other genes unknown", "pct_ig": 0.5}}
+    section = sample_sections.ambient_section(Sample("s", SHEET, facts=facts))
+    assert [r[0] for r in section.tables[0].rows] == ["Profile from", "Immunoglobulin in T and NK cells (% of UMIs)"], (
+        "that source says nothing of the soup's own make-up"
+    )
+
+
 def test_other_tumour_types_are_named_so() -> None:
     qc = qc_table([""] * 3)
     sample = Sample("s", SHEET, qc=qc, cells=typed(qc, ["epithelial"] * 3, ("epithelial",)))

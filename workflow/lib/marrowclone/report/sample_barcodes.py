@@ -50,9 +50,9 @@ def measures_section(sample: Sample, *, most_types: int, fewest: int) -> Section
         for column, key in (("n_umi_non_ig", "min_umi_non_ig"), ("n_genes_non_ig", "min_genes_non_ig"))
         if (value := (sample.facts.get("floors") or {}).get(key))
     }
-    threshold = sample.facts.get("doublet_threshold")
+    threshold = _threshold(sample.facts)
     if threshold is not None and any(m.column == "doublet_score" for m in measures):
-        floors["doublet_score"] = float(threshold)
+        floors["doublet_score"] = threshold
     section.draw(
         qc_violin.violins(kept, rest, measures, floors=floors, fewest=fewest),
         name="violins",
@@ -186,6 +186,12 @@ def _reasons_table(counts: pd.DataFrame, *, totals: pd.Series) -> Table:
     )
 
 
+def _threshold(facts: Mapping[str, Any]) -> float | None:
+    """The doublet threshold; None where the method has none."""
+    value = facts.get("doublet_threshold")
+    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
+
+
 def doublets_section(sample: Sample) -> Section:
     """How doublets were called, and their scores."""
     section = Section(
@@ -198,7 +204,7 @@ def doublets_section(sample: Sample) -> Section:
     scores = sample.qc["doublet_score"].to_numpy(dtype=float) if len(sample.qc) else np.empty(0)
     scored = np.isfinite(scores)
     called = int(sample.qc["doublet"].eq(True).sum()) if len(sample.qc) else 0
-    threshold = facts.get("doublet_threshold")
+    threshold = _threshold(facts)
     known = [
         ("Method", facts.get("doublet_method")),
         ("Threshold", None if threshold is None else f"{threshold:.3g}: {facts.get('doublet_rule', '')}"),
@@ -221,9 +227,8 @@ def doublets_section(sample: Sample) -> Section:
     )
     if scored.any():
         plasma = (coarse(sample.qc) == COARSE_NAMES["plasma"]).to_numpy()
-        limit = None if threshold is None else float(threshold)
         section.draw(
-            dropped.doublet_scores(scores[scored], plasma[scored], threshold=limit),
+            dropped.doublet_scores(scores[scored], plasma[scored], threshold=threshold),
             name="doublets",
             title="Histogram of doublet scores with the threshold",
             caption=f"Scores of {words.count(scored.sum(), 'barcode')}; counts on a log axis.",

@@ -132,14 +132,17 @@ def ambient_section(sample: Sample) -> Section:
             f"Ambient immunoglobulin: kept T- and NK-like barcodes, which make none, have a median of "
             f"{words.number(ig, 2)}% of their UMIs on it, {said}."
         )
+    where = "in T and NK cells" if facts.get("source") == "t_nk" else "in the soup"
     named = {
-        "source": "Profile from", "n_droplets": "Droplets in it", "n_umi": "UMIs in it",
-        "pct_ig": "Immunoglobulin in the soup (% of UMIs)", "pct_hb": "Haemoglobin in the soup (% of UMIs)",
+        "n_droplets": "Droplets in it", "n_umi": "UMIs in it", "pct_ig": f"Immunoglobulin {where} (% of UMIs)",
+        "pct_hb": f"Haemoglobin {where} (% of UMIs)",
     }  # fmt: skip
-    rows = [[said, words.plain(_value(facts[key]))] for key, said in named.items() if not words.missing(facts.get(key))]
+    source = facts.get("source_text") or facts.get("source")
+    rows = [] if words.missing(source) else [["Profile from", words.plain(source)]]
+    rows += [[said, _value(facts[key])] for key, said in named.items() if not words.missing(facts.get(key))]
     genes = top_genes(facts.get("top_genes"))
     if genes:
-        rows.append(["Most frequent genes", ", ".join(genes)])
+        rows.append(["Most frequent genes (% of its UMIs)", ", ".join(genes)])
     if rows:
         section.tables.append(Table(["Fact", "Value"], rows, caption="The soup"))
     else:
@@ -148,19 +151,17 @@ def ambient_section(sample: Sample) -> Section:
 
 
 def top_genes(found: Any, most: int = 12) -> list[str]:
-    """``IGKC 12%``: genes of the soup, from pairs, a mapping, rows or bare names."""
+    """``IGKC 14%``: the soup's most frequent genes, from ``{symbol: % of UMIs}``, pairs of both, or bare names.
+
+    A mapping is sorted by its values (JSON keeps no order that means anything); lists keep theirs.
+    """
     if not found:
         return []
-    pairs = found.items() if isinstance(found, Mapping) else found
+    pairs = sorted(found.items(), key=lambda kv: (-float(kv[1]), kv[0])) if isinstance(found, Mapping) else list(found)
     said = []
-    for pair in list(pairs)[:most]:
-        if isinstance(pair, Mapping):
-            pair = tuple(pair.values())
-        if isinstance(pair, str):
-            said.append(pair)
-        else:
-            name, *value = pair
-            said.append(f"{name} {words.share(value[0])}" if value and isinstance(value[0], int | float) else str(name))
+    for pair in pairs[:most]:
+        name, value = (pair, None) if isinstance(pair, str) else (pair[0], pair[1] if len(pair) > 1 else None)
+        said.append(f"{name} {words.share(value / 100)}" if isinstance(value, int | float) else str(name))
     return said
 
 
