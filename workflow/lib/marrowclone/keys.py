@@ -20,7 +20,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "assess_resistance",
     ),
     "cure": ("score_qol", "score_landmarks"),
-    "report": ("report_patient", "compare_truth", "report_cohort", "record_run"),
+    "report": ("report_sample", "report_patient", "compare_truth", "report_cohort", "record_run"),
 }
 
 #: Result tables (path under results/, without the wildcard) and their contract columns.
