@@ -20,9 +20,7 @@ with job(snakemake) as run:
     model = None
     if run.settings["celltypist_model"]:
         loaded = load_model(run.settings["celltypist_model"])
-        model = annotate(
-            read_cells(run.input.counts, list(kept.index)), loaded, path=run.settings["celltypist_model"]
-        )
+        model = annotate(read_cells(run.input.counts, list(kept.index)), loaded, path=run.settings["celltypist_model"])
     cells, clusters = type_cells(
         read_cells(
             run.input.counts,

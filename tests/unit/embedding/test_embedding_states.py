@@ -62,7 +62,9 @@ def test_states_of_cd4_t_cells():
     assert named.mean() > 0.8 and (state[named] == truth[named]).mean() > 0.95
     # Treg genes without FOXP3, in a part where nobody has it: activated T cells, not Treg
     lacking = expression.assign(FOXP3=0.0)
-    assert not (assign_states(lacking, kind, part, STATES, pd.Series(np.nan, index=kind.index), SETTINGS) == "treg").any()
+    assert not (
+        assign_states(lacking, kind, part, STATES, pd.Series(np.nan, index=kind.index), SETTINGS) == "treg"
+    ).any()
     # no gene seen: no state
     nothing = assign_states(expression * 0, kind, part, STATES, pd.Series(np.nan, index=kind.index), SETTINGS)
     assert (nothing == "").all()
@@ -71,7 +73,9 @@ def test_states_of_cd4_t_cells():
 def test_plasma_states_are_those_of_the_cycle():
     kind = pd.Series(["plasma"] * 4)
     none = pd.DataFrame(index=kind.index)
-    state = assign_states(none, kind, pd.Series("1", index=kind.index), STATES, pd.Series([0.9, 0.01, 0.3, np.nan]), SETTINGS)
+    state = assign_states(
+        none, kind, pd.Series("1", index=kind.index), STATES, pd.Series([0.9, 0.01, 0.3, np.nan]), SETTINGS
+    )
     assert state.tolist() == ["cycling", "resting", "", ""]  # in between, or not measured: not distinguishable
 
 

@@ -34,7 +34,8 @@ TABLES: dict[str, tuple[str, ...]] = {
         "is_tumour_type", "cluster", "umap_1", "umap_2",
     ),
     "embedding.microenvironment": (
-        "sample", "patient", "timepoint", "day", "compartment", "sort", "measure", "value", "lower", "upper", "n", "note",
+        "sample", "patient", "timepoint", "day", "compartment", "sort", "measure", "value", "lower", "upper",
+        "n", "note",
     ),
     "copy_number.reference": ("patient", "rung", "cell_types", "n_cells", "n_samples", "reason"),
     "copy_number.malignant": (

@@ -37,14 +37,16 @@ def clusters_and_map(latent: pd.DataFrame, *, settings: Mapping[str, Any], seed:
 
     Returns
     -------
-    DataFrame, index cell: cluster (``"1"`` is the largest), part (parts of clusters: where a finer clustering of the same
-    graph cuts them; ``"1"`` is the largest), umap_1, umap_2 (display only).
+    DataFrame, index cell: cluster (``"1"`` is the largest), part (of a cluster: where a finer
+    clustering of the same graph cuts it; ``"1"`` is the largest), umap_1, umap_2 (display only).
     """
     z = latent.to_numpy(dtype=np.float32)
     if len(z) < LEAST_CELLS:
         flat = np.zeros((len(z), 2))
         flat[:, : min(2, z.shape[1])] = z[:, :2]
-        return pd.DataFrame({"cluster": "1", "part": "1", "umap_1": flat[:, 0], "umap_2": flat[:, 1]}, index=latent.index)
+        return pd.DataFrame(
+            {"cluster": "1", "part": "1", "umap_1": flat[:, 0], "umap_2": flat[:, 1]}, index=latent.index
+        )
     import scanpy as sc
 
     state = seed % 2**31

@@ -72,7 +72,9 @@ def count_sets(counts: ad.AnnData, sets: Mapping[str, list[str]], n_umi_non_ig: 
     )
 
 
-def background(umi: np.ndarray, exposure: np.ndarray, group: np.ndarray, sample: np.ndarray, use: np.ndarray) -> np.ndarray:
+def background(
+    umi: np.ndarray, exposure: np.ndarray, group: np.ndarray, sample: np.ndarray, use: np.ndarray
+) -> np.ndarray:
     """Expected UMIs per cell: the rate of the cell's group in its sample, drawn towards the group's in the cohort.
 
     Parameters

@@ -19,8 +19,9 @@ from scipy import sparse, stats
 from ..keys import CELL_TYPES, PLASMA, TABLES, UNRESOLVED
 
 ERYTHROID = "erythroid"
-#: Parts of the composition. Fixed, so that a sample's log-ratios do not depend on the cohort; megakaryocytes, eosinophils,
-#: basophils, mast cells and stroma are left out: 10x libraries of aspirates have next to none (science 1.1).
+#: Parts of the composition. Fixed, so that a sample's log-ratios do not depend on the cohort; megakaryocytes,
+#: eosinophils, basophils, mast cells and stroma are left out: 10x libraries of aspirates have next to none
+#: (science 1.1).
 PARTS: tuple[str, ...] = (
     "cd4_t", "cd8_t", "innate_t", "nk", "b_cell", "pre_b", "monocyte", "macrophage", "dendritic", "pdc",
     "neutrophil", "hspc",
@@ -137,7 +138,8 @@ def _composition(cells: pd.DataFrame, settings: Mapping[str, Any], seed: int, sa
     ratios = clr(counts, settings["pseudocount"], _generator(seed, sample, "clr"))
     for t, k, row in zip(PARTS, counts, ratios, strict=True):
         note = "no such cell: the value is the zero replacement's" if k == 0 else ""
-        yield Measure(f"clr.{t}", *row, n=n, note=note) if enough else _few(f"clr.{t}", n, least, "cells")
+        value, lower, upper = (float(v) for v in row)
+        yield Measure(f"clr.{t}", value, lower, upper, n, note) if enough else _few(f"clr.{t}", n, least, "cells")
     for t in (t for t in CELL_TYPES if t not in (PLASMA, ERYTHROID)):
         k = int(size.get(t, 0))
         yield Measure(f"share.{t}", *jeffreys(k, n), n=n) if enough else _few(f"share.{t}", n, least, "cells")
@@ -184,7 +186,8 @@ def measure_sample(
     counts
         X CSR counts of at least the programmes' genes and :data:`RATIO_GENES`, rows as ``cells``.
     cells
-        the sample's cells beside the tumour (no plasma, tumour-type or erythroid cell), in a fixed order: cell_type, state, n_umi_non_ig.
+        the sample's cells beside the tumour (no plasma, tumour-type or erythroid cell), in a fixed order: cell_type,
+        state, n_umi_non_ig.
     measured
         index symbol: whether the sample's file measured the gene.
     """
@@ -206,7 +209,8 @@ def measure_sample(
         found.append(_few(name, len(rows), least, "cd8_t"))
     else:
         found.append(_interval(name, columns(list(RATIO_GENES), rows), _ratio, settings, seed, sample))
-    for (name, types), table in programmes.groupby(["programme", "cell_types"], sort=False):
+    for key, table in programmes.groupby(["programme", "cell_types"], sort=False):
+        name, types = map(str, key)
         rows = np.flatnonzero(np.isin(kind, types.split(",")))
         genes = [g for g in table["symbol"] if g in counts.var_names and measured.get(g, False)]
         least = settings["min_cells_stromal"] if types == "stromal" else settings["min_cells"]
@@ -251,9 +255,11 @@ def measure_microenvironment(
     ratios of cells carry Jeffreys 95% intervals, log-ratios those of the Dirichlet posterior, scores and the GZMK:GZMB
     ratio those of a bootstrap over cells.
     """
-    beside = ~(cells["is_plasma"].astype(bool) | cells["is_tumour_type"].astype(bool) | (cells["cell_type"] == ERYTHROID))
+    beside = ~(
+        cells["is_plasma"].astype(bool) | cells["is_tumour_type"].astype(bool) | (cells["cell_type"] == ERYTHROID)
+    )
     rows = []
-    for sample, facts in samples.iterrows():
+    for sample, facts in zip(samples.index.astype(str), samples.to_dict("records"), strict=True):
         blood = "blood, not marrow" if facts["compartment"] == "PB" else ""
         if facts["sort"] not in ("", "none"):
             note = f"{facts['sort']} sorted: missing, not zero"
@@ -263,7 +269,7 @@ def measure_microenvironment(
             mine = mine[np.argsort(cells.index[mine].to_numpy())]
             found = measure_sample(
                 counts[mine], cells.iloc[mine], programmes,
-                measured=measured.loc[sample], settings=settings, seed=seed, sample=str(sample),
+                measured=measured.loc[sample], settings=settings, seed=seed, sample=sample,
             )  # fmt: skip
         for one in found:
             note = "; ".join(filter(None, [blood, one.note]))

@@ -92,7 +92,9 @@ def annotate(counts: ad.AnnData, model: Any, *, path: str | Path = "the model") 
             factor = np.divide(TARGET, total, out=np.zeros_like(total), where=total > 0)
             x = sparse.csr_matrix(sparse.diags(factor) @ x, dtype=np.float32)
             x.data = np.log1p(x.data)
-            block = ad.AnnData(X=x, obs=counts.obs.iloc[start : start + BLOCK, :0].copy(), var=counts.var.iloc[:, :0].copy())
+            block = ad.AnnData(
+                X=x, obs=counts.obs.iloc[start : start + BLOCK, :0].copy(), var=counts.var.iloc[:, :0].copy()
+            )
             found = celltypist.annotate(block, model=model, majority_voting=False)
             parts.append(
                 pd.DataFrame(
@@ -107,7 +109,7 @@ def annotate(counts: ad.AnnData, model: Any, *, path: str | Path = "the model") 
 
 
 def majority(labels: pd.Series, part: pd.Series, *, min_share: float) -> pd.Series:
-    """The commonest label of each cell's part of the latent space, where it has ``min_share`` of it; else the cell's own.
+    """The commonest label of each cell's part of the latent space, if ``min_share`` have it; else the cell's own.
 
     CellTypist's majority voting over our clusters. Ties go to the first label in alphabetical order.
     """
@@ -142,7 +144,5 @@ def our_types(labels: pd.Series, table: pd.DataFrame, tumour_types: Sequence[str
             ours[label] = (str(row["cell_type"]), str(row["state"]))
         else:
             ours[label] = (UNRESOLVED, "")
-    return pd.DataFrame(
-        {"cell_type": labels.map({k: v[0] for k, v in ours.items()}), "state": labels.map({k: v[1] for k, v in ours.items()})},
-        index=labels.index, dtype=object,
-    )  # fmt: skip
+    parts = {name: labels.map({k: v[i] for k, v in ours.items()}) for i, name in enumerate(("cell_type", "state"))}
+    return pd.DataFrame(parts, index=labels.index, dtype=object)

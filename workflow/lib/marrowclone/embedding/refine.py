@@ -81,8 +81,8 @@ def assign_types(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Type, confidence and the rule that gave it, per cell; and the table of clusters.
 
-    Confidence is the mean of two shares: the softmax over types of the cell's cluster or part of it at a temperature of one
-    label margin (0.25), and the cell's own at 0.5. It orders cells; it is no probability.
+    Confidence is the mean of two shares: the softmax over types of the cell's cluster or part of it at a temperature
+    of one label margin (0.25), and the cell's own at 0.5. It orders cells; it is no probability.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ MIN_CELLS = 50
 
 
 def state_scores(z: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean z of a state's ``+`` and ``!`` genes less half the mean positive z of its ``-`` genes; -inf without genes."""
+    """Mean z of a state's ``+`` and ``!`` genes less half the mean positive z of its ``-`` genes; -inf without any."""
     scores = {}
     for state, mine in rows.groupby("state", sort=False):
         wanted = [g for g in mine.loc[mine["direction"] != "-", "symbol"] if g in z.columns]
@@ -60,8 +60,8 @@ def assign_states(
 ) -> pd.Series:
     """The state of each cell within its type, empty where its genes do not tell.
 
-    One cell's counts are few, so a state's score is half the cell's own and half the mean over the cells of its type in its
-    part of the latent space. The best state wins with a score of ``min_score`` and ``min_margin`` over the next.
+    One cell's counts are few, so a state's score is half the cell's own and half the mean over the cells of its type
+    in its part of the latent space. The best state wins with a score of ``min_score`` and ``min_margin`` over the next.
     Plasma cells are ``cycling`` (plasmablasts and cycling plasma cells are one in RNA) or ``resting``.
 
     Parameters
@@ -98,8 +98,8 @@ def assign_states(
 def cycling_probability(umi: np.ndarray, exposure: np.ndarray, kind: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Probability that a cell cycles, from counted cycling genes, given how deep it was sequenced.
 
-    Two negative binomials per cell type (resting, cycling) with rates per UMI and a share, found by expectation and maximisation:
-    a shallow cell without a cycling gene keeps the share of its type instead of being called resting.
+    Two negative binomials per cell type (resting, cycling) with rates per UMI and a share, found by expectation and
+    maximisation: a shallow cell without a cycling gene keeps the share of its type instead of being called resting.
 
     Parameters
     ----------

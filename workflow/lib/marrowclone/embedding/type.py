@@ -77,8 +77,8 @@ def type_cells(
     Returns
     -------
     cells
-        the columns of ``keys.TABLES["embedding.cells"]``, then :data:`FURTHER`: type_rule, state, cycling (probability),
-        panel_type (what the panel said), score_plasma, part (of a cluster), model_label.
+        the columns of ``keys.TABLES["embedding.cells"]``, then :data:`FURTHER`: type_rule, state, cycling
+        (probability), panel_type (what the panel said), score_plasma, part (of a cluster), model_label.
     clusters
         a row per cluster.
     """
