@@ -83,12 +83,12 @@ def test_log_ratios_sum_to_zero_and_survive_zeros():
     ratios = table.loc[[f"clr.{t}" for t in PARTS]]
     assert ratios["value"].sum() == pytest.approx(0, abs=1e-9)  # the definition of a centred log-ratio
     assert np.isfinite(ratios[["value", "lower", "upper"]].to_numpy(float)).all()
-    assert "zero replacement" in ratios.loc["clr.pdc", "note"]
+    assert "the prior's" in ratios.loc["clr.pdc", "note"]
     there = ratios[ratios["note"] == ""]
     assert (there["lower"] < there["value"]).all() and (there["value"] < there["upper"]).all()
-    # twice the cells: the same centre but for the pseudocount, a narrower interval
+    # four times the cells: the same centre but for the pseudocount, a narrower interval
     one, two = (clr(np.array([40, 20, 10]) * k, 0.5, np.random.default_rng(0)) for k in (1, 4))
-    assert np.abs(one[:, 0] - two[:, 0]).max() < 0.05
+    assert np.abs(one[:, 0] - two[:, 0]).max() < 0.1
     assert (two[:, 2] - two[:, 1] < 0.7 * (one[:, 2] - one[:, 1])).all()  # half, as sqrt(4) says, with room for chance
 
 
