@@ -1,6 +1,7 @@
 # Needs: counts and QC tables of all samples, the marker panel, the users' own labels where the sheet names some.
 # Gives: results/embedding/latent.parquet, training.tsv, integration.json (how the latent space was made),
-#        results/embedding/cells.tsv.gz (a row per kept cell), clusters.tsv.
+#        results/embedding/cells.tsv.gz (a row per kept cell), clusters.tsv,
+#        results/embedding/microenvironment.tsv (a row per sample and measure).
 
 
 rule integrate_cells:
@@ -39,6 +40,10 @@ rule type_cells:
         qc=expand("results/cells/{sample}.qc.tsv.gz", sample=COHORT.samples.index),
         latent="results/embedding/latent.parquet",
         markers=resource("markers.tsv"),
+        states=resource("states.tsv"),
+        cycling=resource("cycling.tsv"),
+        model_names=resource("celltypist_labels.tsv"),
+        model=[p for p in [settings("type_cells")["celltypist_model"]] if p],
         labels=[path for path in COHORT.samples["cell_types"] if path],
     output:
         cells="results/embedding/cells.tsv.gz",
@@ -70,3 +75,37 @@ rule type_cells:
         },
     script:
         "../../scripts/type_cells.py"
+
+
+rule measure_microenvironment:
+    """Composition and programmes of the cells beside the tumour, per sample."""
+    input:
+        counts=expand("results/cells/{sample}.counts.h5ad", sample=COHORT.samples.index),
+        qc=expand("results/cells/{sample}.qc.tsv.gz", sample=COHORT.samples.index),
+        cells="results/embedding/cells.tsv.gz",
+        programmes=resource("microenvironment.tsv"),
+    output:
+        "results/embedding/microenvironment.tsv",
+    log:
+        "logs/measure_microenvironment.log",
+    benchmark:
+        "benchmarks/measure_microenvironment/all.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=settings("measure_microenvironment"),
+        code=code("measure_microenvironment"),
+        seed=config["seed"],
+        samples={
+            sample: {
+                "patient": str(row.patient),
+                "timepoint": str(row.timepoint),
+                "day": int(row.day),
+                "compartment": str(row.compartment or ""),
+                "sort": str(row.sort or ""),
+            }
+            for sample, row in COHORT.samples.iterrows()
+        },
+    script:
+        "../../scripts/measure_microenvironment.py"

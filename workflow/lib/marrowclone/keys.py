@@ -9,7 +9,7 @@ from __future__ import annotations
 #: Chapters in story order, with their rules in the order in which data flows.
 CHAPTERS: dict[str, tuple[str, ...]] = {
     "cells": ("load_counts", "qc_cells"),
-    "embedding": ("integrate_cells", "type_cells"),
+    "embedding": ("integrate_cells", "type_cells", "measure_microenvironment"),
     "copy_number": ("infer_signal", "call_malignant", "call_arms"),
     "clones": ("infer_clones", "profile_clones"),
     "evolution": (
@@ -32,6 +32,10 @@ TABLES: dict[str, tuple[str, ...]] = {
     "embedding.cells": (
         "cell", "sample", "patient", "timepoint", "day", "cell_type", "confidence", "is_plasma",
         "is_tumour_type", "cluster", "umap_1", "umap_2",
+    ),
+    "embedding.microenvironment": (
+        "sample", "patient", "timepoint", "day", "compartment", "sort", "measure", "value", "lower", "upper",
+        "n", "note",
     ),
     "copy_number.reference": ("patient", "rung", "cell_types", "n_cells", "n_samples", "reason"),
     "copy_number.malignant": (
@@ -75,6 +79,7 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
     "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
     "gene_id", "regimen", "assay", "result", "modality", "response", "event", "method", "compartment",
+    "state", "type_rule", "panel_type", "model_label", "sort", "measure",
 })  # fmt: skip
 
 #: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).
@@ -88,7 +93,8 @@ HEALTHY = "healthy"
 #: Cell types that the marker panel can call, plus what a user's labels may say besides.
 CELL_TYPES: tuple[str, ...] = (
     "plasma", "b_cell", "pre_b", "cd4_t", "cd8_t", "nk", "monocyte", "macrophage", "dendritic", "pdc",
-    "neutrophil", "erythroid", "megakaryocyte", "hspc", "stromal",
+    "neutrophil", "eo_baso_mast", "erythroid", "megakaryocyte", "hspc", "stromal", "osteoblast", "endothelial",
+    "innate_t",
 )  # fmt: skip
 UNRESOLVED = "unresolved"
 PLASMA = "plasma"

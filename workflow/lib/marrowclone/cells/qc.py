@@ -21,7 +21,8 @@ from .markers import PLASMA_ANCHORS, PLASMA_CORE, gene_z, log_normalised, panel_
 COARSE: dict[str, str] = {
     "plasma": "plasma", "erythroid": "erythroid", "megakaryocyte": "erythroid",
     "monocyte": "myeloid", "macrophage": "myeloid", "dendritic": "myeloid", "neutrophil": "myeloid",
-    "hspc": "progenitor", "stromal": "stromal",
+    "eo_baso_mast": "myeloid", "hspc": "progenitor", "stromal": "stromal", "osteoblast": "stromal",
+    "endothelial": "stromal",
 }  # fmt: skip
 #: A group with fewer cells has no upper limit: a limit of other types would delete what is rare and large. [J]
 MIN_GROUP = 30
@@ -30,7 +31,7 @@ MIN_GROUP = 30
 MIN_LOG_SD = 0.5
 #: 1 / Phi^-1(3/4): makes a MAD of a normal sample estimate its SD.
 MAD_TO_SD = 1.4826
-T_NK = ("cd4_t", "cd8_t", "nk")
+T_NK = ("cd4_t", "cd8_t", "nk", "innate_t")
 
 
 def metrics(counts: ad.AnnData) -> pd.DataFrame:

@@ -119,10 +119,11 @@ def _check_named_files(config: Mapping[str, Any], places: configuration.Places) 
 
     value_sets = named(("cure", "score_qol", "value_sets"))
     truth = named(("truth",))
-    for keys, path in {**named(("samples",)), **named(("clinical",)), **truth, **value_sets}.items():
+    model = named(("embedding", "type_cells", "celltypist_model"))
+    for keys, path in {**named(("samples",)), **named(("clinical",)), **truth, **value_sets, **model}.items():
         if set(path) & set(BRACES):
             report(keys, f"found {clip(path)!r}, expected a path without {{ and }}", BRACES_HINT)
-    for keys, path in value_sets.items():
+    for keys, path in {**value_sets, **model}.items():
         if not Path(clip(path, 4000)).is_file():
             report(keys, f"found {clip(path)!r}, no such file", path_hint(path, Path()))
     for keys, path in truth.items():

@@ -45,6 +45,7 @@ UNREAD: tuple[str, ...] = (
     "results/embedding/training.tsv",
     "results/embedding/clusters.tsv",
     "results/embedding/integration.json",
+    "results/embedding/microenvironment.tsv",
     "results/copy_number/{patient}.signal.h5ad",
     "results/clones/{patient}.seg",
     "results/evolution/{patient}.nwk",
