@@ -9,7 +9,7 @@ from __future__ import annotations
 #: Chapters in story order, with their rules in the order in which data flows.
 CHAPTERS: dict[str, tuple[str, ...]] = {
     "cells": ("load_counts", "qc_cells"),
-    "embedding": ("integrate_cells", "type_cells"),
+    "embedding": ("integrate_cells", "type_cells", "call_clonality", "call_drivers", "check_identity"),
     "copy_number": ("infer_signal", "call_malignant", "call_arms"),
     "clones": ("infer_clones", "profile_clones"),
     "evolution": (
@@ -32,6 +32,24 @@ TABLES: dict[str, tuple[str, ...]] = {
     "embedding.cells": (
         "cell", "sample", "patient", "timepoint", "day", "cell_type", "confidence", "is_plasma",
         "is_tumour_type", "cluster", "umap_1", "umap_2",
+    ),
+    "embedding.clonality": (
+        "cell", "sample", "cell_type", "kappa", "lambda", "light_chain_score", "light_chain", "chain_source", "isotype",
+        "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_dominant", "clonotype_log_odds", "multiplet",
+        "clonal", "clonal_reason",
+    ),
+    "embedding.groups": (
+        "patient", "kind", "group", "timepoint", "day", "n_cells", "n_called", "kappa", "lambda", "ambiguous_share",
+        "chain", "share", "lower", "upper", "normal_kappa_share", "llr", "p", "p_integrated", "verdict", "isotype",
+        "isotype_share", "isotype_monoclonal", "v_light", "v_light_share", "v_entropy", "v_restricted", "clonotype",
+        "clonotype_share", "flags",
+    ),
+    "embedding.drivers": (
+        "patient", "group", "gene", "n_cells", "level", "detected", "detected_needed", "detected_normal", "log_mean",
+        "normal_mean", "normal_sd", "z", "spike", "reference", "tc_class", "tc_confidence", "tc_reason",
+    ),
+    "embedding.identity": (
+        "sample", "timepoint", "day", "check", "value", "other_sample", "call", "evidence",
     ),
     "copy_number.reference": ("patient", "rung", "cell_types", "n_cells", "n_samples", "reason"),
     "copy_number.malignant": (
@@ -74,7 +92,9 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "arm", "cell_type", "cell_types", "cluster", "reason", "call", "label", "evidence", "evidence_type",
     "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
     "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
-    "gene_id", "regimen", "assay", "result", "modality", "response", "event", "method", "compartment",
+    "gene_id", "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "chain_source",
+    "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "reference", "tc_class", "tc_confidence",
+    "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event", "method", "compartment",
 })  # fmt: skip
 
 #: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).
