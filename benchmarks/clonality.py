@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import vstack
 
 from marrowclone import config as configuration
 from marrowclone.cells.genes import ig_mask
 from marrowclone.embedding.clonality import call_clonality
-from marrowclone.embedding.drivers import call_drivers
+from marrowclone.embedding.drivers import call_drivers, with_receptors
 from marrowclone.embedding.identity import check_identity
 from marrowclone.embedding.profiles import sample_profile
 from marrowclone.embedding.rearrangements import COLUMNS, match_barcodes
@@ -37,13 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cells", type=float, default=0.12, help="size of a capture, as the simulator counts it")
     parser.add_argument("--seed", type=int, default=1, help="seed of the cohort")
     parser.add_argument("--depth", type=float, default=1.0, help="depth of the captures beside the usual")
+    parser.add_argument("--contigs", action="store_true", help="give the V(D)J contigs, too")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder to write")
     options = parser.parse_args(arguments)
     spec = {
         "name": "clonality", "seed": options.seed,
         "population": {"patients": options.patients, "donors": options.donors, "cells": options.cells, "sorted": 0.4},
     }  # fmt: skip
-    result = judge(spec, depth=options.depth)
+    result = judge(spec, depth=options.depth, use_contigs=options.contigs)
     options.out.mkdir(parents=True, exist_ok=True)
     for name in ("patients", "groups", "drivers", "identity"):
         result[name].to_csv(options.out / f"clonality.{name}.tsv", sep="\t", index=False)
@@ -79,7 +81,7 @@ def judge(spec: Mapping[str, Any], *, depth: float = 1.0, use_contigs: bool = Fa
         parts.append(table)
         ig.append(counts[:, ig_columns])
         driver.append(counts[:, symbols.get_indexer(driver_genes)].toarray())
-        profiles.append(sample_profile(counts, genes, table))
+        profiles.append(sample_profile(counts, genes, table, sample=name))
         if use_contigs:
             found = cohort.contigs(name, capture)
             found = found[found["productive"] == "true"].rename(columns={"cdr3_nt": "junction"})
@@ -94,17 +96,13 @@ def judge(spec: Mapping[str, Any], *, depth: float = 1.0, use_contigs: bool = Fa
         used = [i for i, p in enumerate(parts) if p["patient"].iloc[0] in (patient, *donors)] if parts else []
         index = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in used])
         mine = cells.iloc[index].reset_index(drop=True)
-        from scipy.sparse import vstack
-
         own = all_contigs[all_contigs["sample"].isin(mine.loc[mine["patient"] == patient, "sample"])]
         clonality, groups = call_clonality(
             vstack([ig[i] for i in used], format="csr"), symbols[ig_columns], mine, own, patient=patient,
             settings=settings["call_clonality"],
         )  # fmt: skip
         clones = clonality.set_index("cell")
-        joined = mine.drop(columns="light_chain").join(clones[["light_chain", "clonal"]], on="cell")
-        joined["light_chain"] = joined["light_chain"].fillna("")
-        joined["clonal"] = joined["clonal"].eq(True)
+        joined = with_receptors(mine.drop(columns="light_chain"), clonality)
         drivers = call_drivers(
             pd.DataFrame(np.vstack([driver[i] for i in used]), columns=driver_genes), joined, groups, panel,
             patient=patient, settings=settings["call_drivers"], healthy=patient in donors,

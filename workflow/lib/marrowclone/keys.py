@@ -46,7 +46,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "embedding.drivers": (
         "patient", "group", "gene", "n_cells", "level", "detected", "detected_needed", "detected_normal", "log_mean",
-        "normal_mean", "normal_sd", "z", "spike", "reference", "tc_class", "tc_confidence", "tc_reason",
+        "normal_mean", "normal_sd", "z", "spike", "raised", "reference", "tc_class", "tc_confidence", "tc_reason",
     ),
     "embedding.identity": (
         "sample", "timepoint", "day", "check", "value", "other_sample", "call", "evidence",

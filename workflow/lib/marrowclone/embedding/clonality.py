@@ -11,8 +11,8 @@ import scipy.sparse as sp
 
 from ..keys import TABLES
 from . import groups as gr
-from .receptor import cell_table, folded_v
 from .rearrangements import call_clonotypes, dominant_clonotype
+from .receptor import cell_table, folded_v
 
 #: Log-odds of being malignant that the patient-dominant clonotype gives (science 1.4).
 CLONOTYPE_LOG_ODDS = 8.0
@@ -110,7 +110,7 @@ def clonal_cells(cells: pd.DataFrame, groups: pd.DataFrame) -> tuple[np.ndarray,
         _add(clonal, reason, here.to_numpy() & ~other, f"expanded V gene {row.group}")
     places = {gr.SAMPLE: "sample", gr.TIMEPOINT: "timepoint", gr.CLUSTER: "cluster"}
     for row in groups[groups["verdict"] == "restricted"].itertuples():
-        here = (cells[places[row.kind]].astype(str) == row.group) & (cells["timepoint"] == row.timepoint)
+        here = (cells[places[str(row.kind)]].astype(str) == row.group) & (cells["timepoint"] == row.timepoint)
         here &= cells["light_chain"] == row.chain
         if row.v_restricted:
             here &= cells["v_light"].isin(["", row.v_light])

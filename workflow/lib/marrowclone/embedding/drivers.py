@@ -39,7 +39,7 @@ def soup_counts(counts: pd.DataFrame, samples: np.ndarray, cell_types: np.ndarra
         here = samples == sample
         means = []
         for cell_type in SOUP_TYPES:
-            chosen = counts[here & (cell_types == cell_type)]
+            chosen = counts[here & (cell_types == cell_type)].astype(float)
             if len(chosen) >= MIN_SOUP_CELLS:
                 # doublets with tumour cells are no soup
                 means.append(chosen.clip(upper=chosen.quantile(0.95).clip(lower=1), axis=1).mean())
@@ -77,6 +77,14 @@ def expected_detection(cpm: np.ndarray, depth: np.ndarray, soup: np.ndarray) -> 
     return np.asarray(1 - np.exp(-(depth[:, None] * cpm[None, :] / 1e6 + soup)).mean(axis=0))
 
 
+def with_receptors(cells: pd.DataFrame, clonality: pd.DataFrame) -> pd.DataFrame:
+    """``cells`` with light_chain and clonal of :func:`~.clonality.call_clonality`; empty and false elsewhere."""
+    found = clonality.set_index("cell")[["light_chain", "clonal"]].reindex(cells["cell"])
+    return cells.assign(
+        light_chain=found["light_chain"].fillna("").to_numpy(), clonal=found["clonal"].eq(True).to_numpy()
+    )
+
+
 def normal_reference(
     counts: pd.DataFrame, soup: pd.DataFrame, cells: pd.DataFrame, panel: pd.DataFrame, settings: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, str]:
@@ -106,7 +114,11 @@ def normal_reference(
         return table, "published profile (Numbat ref_hca)"
     logs = np.array(
         [
-            log_level(pseudobulk(counts.loc[m.to_numpy(), genes], soup.loc[m.to_numpy(), genes], depth[m.to_numpy()]))
+            log_level(
+                pseudobulk(
+                    counts.loc[m.to_numpy(), genes], soup.loc[m.to_numpy(), genes], depth[m.to_numpy()]
+                ).to_numpy()
+            )
             for m in used
         ]
     )
@@ -174,7 +186,8 @@ def call_drivers(
         why = "a healthy donor"
     elif parts[TUMOUR].sum() < settings["min_cells"]:
         n = int(parts[TUMOUR].sum())
-        why = f"{n} plasma cells of one light chain, clonotype or V gene beyond chance, fewer than {settings['min_cells']}"
+        least = settings["min_cells"]
+        why = f"{n} plasma cells of one light chain, clonotype or V gene beyond chance, fewer than {least}"
     else:
         why = ""
     tables = []
@@ -182,11 +195,10 @@ def call_drivers(
         table = _levels(counts, soup, cells, chosen, genes, normal, settings)
         result = (NOT_ASSESSABLE, "", why) if why else tc_class(table, panel, settings=settings, reference=reference)
         if why:
-            table["spike"] = False
-        tables.append(
-            table.assign(patient=patient, group=name, reference=reference, tc_class=result[0], tc_confidence=result[1],
-                         tc_reason=result[2])  # fmt: skip
-        )
+            table["spike"] = table["raised"] = False
+        known = {"patient": patient, "group": name, "reference": reference}
+        known |= dict(zip(("tc_class", "tc_confidence", "tc_reason"), result, strict=True))
+        tables.append(table.assign(**known))
     return pd.concat(tables, ignore_index=True)[list(TABLES["embedding.drivers"])]
 
 
@@ -205,20 +217,27 @@ def _levels(
     level = pseudobulk(own, ambient, depth).to_numpy()
     detected = (own > 0).mean().to_numpy() if len(own) else np.full(len(genes), np.nan)
     # 20% of 5,000-UMI cells is a rate per UMI; the same rate shows in fewer shallow and in more deep cells
-    rate = -np.log1p(-settings["min_detected"]) / STATED_DEPTH * 1e6
-    needed = expected_detection(np.full(len(genes), rate), depth, ambient.to_numpy())
+    needed, needed_cyclin = (
+        expected_detection(
+            np.full(len(genes), -np.log1p(-settings[name]) / STATED_DEPTH * 1e6), depth, ambient.to_numpy()
+        )
+        for name in ("min_detected", "min_detected_cyclin")
+    )
     usual = expected_detection(
         np.maximum(np.exp(normal.loc[genes, "mean"].to_numpy()) - LOG_OFFSET, 0.0), depth, ambient.to_numpy()
     )
     log_mean = log_level(level)
     z = (log_mean - normal.loc[genes, "mean"].to_numpy()) / normal.loc[genes, "sd"].to_numpy()
     n = int(chosen.sum())
+    high = (z > settings["min_z"]) & (n >= settings["min_cells"])
     return pd.DataFrame(
         {
             "gene": genes, "n_cells": n, "level": level, "detected": detected, "detected_needed": needed,
             "detected_normal": usual, "log_mean": log_mean if n else np.nan,
             "normal_mean": normal.loc[genes, "mean"].to_numpy(), "normal_sd": normal.loc[genes, "sd"].to_numpy(),
             "z": z if n else np.nan,
-            "spike": (z > settings["min_z"]) & (detected >= needed) & (n >= settings["min_cells"]),
+            "spike": high & (detected >= needed),
+            # the D classes have their cyclin at a low to moderate level: fewer cells show it
+            "raised": high & (detected >= needed_cyclin),
         }
     )  # fmt: skip

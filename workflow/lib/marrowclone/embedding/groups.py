@@ -166,7 +166,8 @@ def _row(
         "chain": test.chain if n else "", "share": test.share, "lower": test.lower, "upper": test.upper,
         "normal_kappa_share": q, "llr": test.llr, "p": p, "p_integrated": p_integrated, "verdict": test.verdict,
         "isotype": isotypes.index[0] if len(isotypes) else "", "isotype_share": isotype_share,
-        "isotype_monoclonal": bool(n_isotype >= settings["min_cells"] and isotype_share >= settings["monoclonal_share"]),
+        "isotype_monoclonal": bool(n_isotype >= settings["min_cells"]
+                                   and isotype_share >= settings["monoclonal_share"]),
         "v_light": v, "v_light_share": v_share, "v_entropy": entropy,
         "v_restricted": bool(has_v and v_share >= settings["restricted_v_share"]
                              and entropy < settings["restricted_v_entropy"]),

@@ -43,7 +43,7 @@ def check_identity(
     """
     profiles = sorted(profiles, key=lambda p: p.sample)
     visits = visits.loc[[p.sample for p in profiles]]
-    scores, parts = likeness(profiles, visits["patient"].to_dict(), settings)
+    scores, parts = likeness(profiles, {str(s): str(p) for s, p in visits["patient"].items()}, settings)
     checks = [
         *_sex(profiles, visits, scores, settings),
         *_germline(profiles, visits, settings),
@@ -96,10 +96,10 @@ def _sex(
             call = MISMATCH if unlike and alike <= len(unlike) else MATCH
             if call == MISMATCH:
                 words += f"; {', '.join(unlike)}: {found[unlike[0]][0]}"
-                candidates = [j for j, s in enumerate(names)
-                              if found[s][0] == sex and visits.at[s, "patient"] != visits.at[sample, "patient"]]  # fmt: skip
-                known = [j for j in candidates if np.isfinite(scores[i, j])]
-                other = names[max(known, key=lambda j: scores[i, j])] if known else ""
+                own_patient = str(visits.at[sample, "patient"])
+                alien = [str(visits.at[s, "patient"]) != own_patient and found[s][0] == sex for s in names]
+                known = np.flatnonzero(np.array(alien) & np.isfinite(scores[i]))
+                other = names[max(known, key=lambda j: scores[i, j])] if len(known) else ""
             elif unlike:
                 words += f"; {', '.join(unlike)} has the other sex"
         elif sex:
@@ -114,6 +114,7 @@ def _germline(
     """Genes that some people lack: present, absent or unknown per sample, against the cohort's own expressors."""
     states: dict[str, dict[str, str]] = {p.sample: {} for p in profiles}
     for gene in identity_genes("germline"):
+        found: dict[str, str] = {}
         levels = np.array([p.cpm(OTHERS, gene) if p.n_cells[OTHERS] >= settings["min_cells"] else np.nan
                            for p in profiles])  # fmt: skip
         if not np.isfinite(levels).any():
@@ -124,9 +125,13 @@ def _germline(
             if np.isnan(level) or usual * p.depth(OTHERS) / 1e6 < settings["min_germline_umis"]:
                 continue
             if level >= 0.25 * usual:
-                states[p.sample][gene] = "present"
+                found[p.sample] = "present"
             elif level <= 0.05 * usual:
-                states[p.sample][gene] = "absent"
+                found[p.sample] = "absent"
+        # a gene that everybody has tells nobody from another
+        if len(set(found.values())) > 1:
+            for sample, state in found.items():
+                states[sample][gene] = state
     rows = []
     for sample, mine in states.items():
         unlike: dict[str, list[str]] = {}
@@ -141,7 +146,9 @@ def _germline(
         call = UNKNOWN if not compared else MATCH if not most else MISMATCH if most >= 2 else DIFFERS
         words = "; ".join(f"{', '.join(v)} other than in {s}" for s, v in unlike.items())
         value = ", ".join(f"{g} {s}" for g, s in sorted(mine.items()))
-        rows.append(_result(sample, GERMLINE, value, call, words or f"{compared} comparisons of genes that some people lack"))
+        rows.append(
+            _result(sample, GERMLINE, value, call, words or f"{compared} comparisons of genes that some people lack")
+        )
     return rows
 
 
@@ -158,7 +165,11 @@ def _likeness(
         # one batch makes samples alike, whoever's they are
         others = np.flatnonzero(usable & (patients != patients[i]) & (batches != batches[i]))
         if not len(own) or not len(others):
-            why = "too few cells of one type" if not len(own) and len(_others_of(sample, visits)) else "nothing to compare with"
+            why = (
+                "too few cells of one type"
+                if not len(own) and len(_others_of(sample, visits))
+                else "nothing to compare with"
+            )
             rows.append(_result(sample, LIKENESS, "", UNKNOWN, why))
             continue
         mine, best = own[scores[i, own].argmax()], others[scores[i, others].argmax()]
@@ -169,8 +180,10 @@ def _likeness(
         lead = scores[i, best] - (scores[i, rest].max() if len(rest) else -np.inf)
         margin = settings["min_margin"]
         call = MATCH if difference < 0 and -difference > 2 * error else UNKNOWN
-        words = (f"correlation {scores[i, mine]:.2f} with {names[mine]} of the same patient, {scores[i, best]:.2f} with "
-                 f"{names[best]} (difference {difference:.2f}, error {error:.2f})")  # fmt: skip
+        words = (
+            f"correlation {scores[i, mine]:.2f} with {names[mine]} of the same patient, {scores[i, best]:.2f} "
+            f"with {names[best]} (difference {difference:.2f}, error {error:.2f})"
+        )
         if difference > max(margin, settings["min_errors"] * error) and scores[i, best] > settings["min_likeness"]:
             call = MISMATCH if len(rest) and lead > margin else DIFFERS
             if not len(rest):
@@ -229,7 +242,7 @@ def _overall(table: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
             named = named[named["check"] == LIKENESS] if (named["check"] == LIKENESS).any() else named
             other = named["other_sample"].iloc[0] if len(named) else ""
             rows.append(_result(str(sample), OVERALL, "", MISMATCH, _joined(wrong), other))
-        elif len(good) and not (LIKENESS in set(odd["check"])):
+        elif len(good) and LIKENESS not in set(odd["check"]):
             rows.append(_result(str(sample), OVERALL, "", MATCH, _joined(pd.concat([good, odd]))))
         elif len(odd):
             other = odd["other_sample"].iloc[0]

@@ -70,7 +70,7 @@ class SampleProfile:
         return float(self.sums[group][self.compared].sum())
 
 
-def sample_profile(counts: sp.csr_matrix, var: pd.DataFrame, cells: pd.DataFrame) -> SampleProfile:
+def sample_profile(counts: sp.csr_matrix, var: pd.DataFrame, cells: pd.DataFrame, *, sample: str) -> SampleProfile:
     """Sum a capture's cells by lineage.
 
     Parameters
@@ -80,7 +80,7 @@ def sample_profile(counts: sp.csr_matrix, var: pd.DataFrame, cells: pd.DataFrame
     var
         index symbol: chromosome, locus.
     cells
-        rows as ``counts``: sample, cell_type, is_plasma, is_tumour_type.
+        rows as ``counts``: cell_type, is_plasma, is_tumour_type.
     """
     types = cells["cell_type"].to_numpy(dtype=object)
     plasma = (cells["is_plasma"] | cells["is_tumour_type"]).to_numpy(dtype=bool)
@@ -91,7 +91,7 @@ def sample_profile(counts: sp.csr_matrix, var: pd.DataFrame, cells: pd.DataFrame
     compared = ~unwanted_for_latent(var) & ~np.isin(chromosome, ["chrX", "chrY", "chrM"]) & ~ribosomal
     compared &= (var["locus"].astype(str) != "mhc").to_numpy()
     return SampleProfile(
-        sample=str(cells["sample"].iloc[0]) if len(cells) else "",
+        sample=sample,
         sums={n: np.asarray(counts[np.flatnonzero(m)].sum(axis=0), dtype=float).ravel() for n, m in members.items()},
         n_cells={n: int(m.sum()) for n, m in members.items()},
         genes=var.index,
@@ -136,9 +136,9 @@ def likeness(
         ratio = np.clip(ratio, -limit, limit)
         place = np.ix_(there, there)
         chromosomes = profiles[there[0]].chromosomes[used]
-        total[(0, *place)] += _correlation(ratio)
+        total[0][place] += _correlation(ratio)
         for k, name in enumerate(names):
-            total[(k + 1, *place)] += _correlation(ratio[:, chromosomes != name])
+            total[k + 1][place] += _correlation(ratio[:, chromosomes != name])
         weight[place] += 1
     scores = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
     return scores[0], scores[1:]

@@ -65,7 +65,7 @@ def read_contigs(path: str | Path) -> pd.DataFrame:
         raise UserError(
             f"{shown(path)}: no column {', '.join(missing)} (found {', '.join(table.columns[:8])} ...), expected "
             f"{'an AIRR rearrangement table with cell_id' if is_airr else '10x contig annotations'}.",
-            hint="take filtered_contig_annotations.csv of Cell Ranger, or an AIRR table with one row per contig of a cell.",
+            hint="take filtered_contig_annotations.csv of Cell Ranger, or an AIRR table of single cells.",
         )
     return _from_airr(table, path) if is_airr else _from_tenx(table, path)
 
@@ -86,7 +86,9 @@ def _from_airr(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         if "is_cell" in table.columns:  # Cell Ranger's own column
             keep &= _true(table["is_cell"])
     except airr.schema.ValidationError:
-        wrong = next(v for v in table["productive"].unique() if v not in (*schema.true_values, *schema.false_values, ""))
+        wrong = next(
+            v for v in table["productive"].unique() if v not in (*schema.true_values, *schema.false_values, "")
+        )
         raise UserError(
             f"{shown(path)}: column productive, found {wrong!r}, expected T or F.", hint="AIRR writes T and F."
         ) from None

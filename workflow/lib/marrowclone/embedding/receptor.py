@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,16 @@ ISOTYPES: dict[str, tuple[str, ...]] = {
 #: A cell with light-chain UMIs and next to no heavy-chain constant UMIs.
 NO_HEAVY = "light_chain_only"
 #: V genes on their chromosome (orphons, ``IGKV1OR2-108``, are not rearranged).
-_V = re.compile(r"^IG([HKL])V(\d+)(D?)((?:-[0-9A-Z]+)+)$")
+_V = re.compile(r"^IG([HKL])V(\d+|[IVX]+)(D?)((?:-[0-9A-Z]+)+)$")
 #: Fewer soup cells than this say nothing of a capture's soup.
 MIN_SOUP_CELLS = 10
+
+
+def patient_cells(cells: pd.DataFrame, *, patient: str, donors: Sequence[str]) -> pd.DataFrame:
+    """The patient's cells, and the healthy donors' plasma cells and those that tell their soup; sorted by id."""
+    of_donors = cells["patient"].isin(list(donors)) & (cells["is_plasma"] | cells["cell_type"].isin(SOUP_TYPES))
+    mine = cells["patient"] == patient
+    return cells[mine | of_donors].sort_values("cell", kind="stable").reset_index(drop=True)
 
 
 def folded_v(symbol: str) -> str:
@@ -100,7 +107,7 @@ def cell_table(
     by_class = heavy.T.groupby(heavy.columns.map(classes)).sum().T if len(heavy.columns) else heavy
     out["heavy_umis"] = heavy.sum(axis=1)
     dominant, share = _dominant(by_class)
-    light = np.maximum(kappa, lambda_).to_numpy()
+    light = np.asarray(np.maximum(kappa, lambda_))
     called = (out["heavy_umis"] >= settings["min_isotype_umis"]) & (share >= settings["min_isotype_share"])
     none = (light >= settings["min_light_umis_no_heavy"]) & (
         out["heavy_umis"] < settings["max_heavy_per_light"] * light
@@ -147,4 +154,3 @@ def _dominant(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     share = np.divide(values[np.arange(len(values)), best], total, out=np.zeros(len(values)), where=total > 0)
     names = table.columns.to_numpy(dtype=object)[best]
     return np.where(total > 0, names, ""), share
-

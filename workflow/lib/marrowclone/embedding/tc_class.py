@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 NOT_ASSESSABLE = "not assessable"
@@ -22,18 +21,19 @@ def tc_class(
     """Class, confidence and reason.
 
     IgH translocations go before the cyclin-D classes: t(4;14) by NSD2 (FGFR3 may be lost), t(14;16) and t(14;20) by MAF
-    or MAFB (the larger z), t(6;14) by CCND3 at ``min_ccnd3_cpm`` or more, t(11;14) by CCND1 at ``min_ccnd1_cpm`` or more.
-    Then CCND1 or CCND2 on (a spike): D1, D2, D1+D2, else none.
+    or MAFB (the larger z), t(6;14) by CCND3 at ``min_ccnd3_cpm``, t(11;14) by CCND1 at ``min_ccnd1_cpm`` or more.
+    Then CCND1 or CCND2 raised (in fewer cells than a spike): D1, D2, D1+D2, else none.
 
     Parameters
     ----------
     levels
-        a group's rows: gene, level (CPM), z, spike.
+        a group's rows: gene, level (CPM), z, spike, raised.
     """
     by_gene = levels.set_index("gene")
     spike = {g: bool(by_gene.at[g, "spike"]) for g in by_gene.index}
-    level = {g: float(by_gene.at[g, "level"]) for g in by_gene.index}
-    z = {g: float(by_gene.at[g, "z"]) for g in by_gene.index}
+    raised = {g: bool(by_gene.at[g, "raised"]) for g in by_gene.index}
+    level = {str(g): float(v) for g, v in by_gene["level"].items()}
+    z = {str(g): float(v) for g, v in by_gene["z"].items()}
     ccnd1, ccnd3 = settings["min_ccnd1_cpm"], settings["min_ccnd3_cpm"]
     candidates = {
         "t(4;14)": ("NSD2", spike["NSD2"]),
@@ -53,11 +53,11 @@ def tc_class(
         if best == "t(4;14)":
             notes.append(words("FGFR3") if spike["FGFR3"] else "FGFR3 not raised (der(14) is lost in 25 to 30%)")
         if best in ("t(14;16)", "t(14;20)"):
-            notes.append(f"ITGB7 {'raised' if spike['ITGB7'] else 'not raised'}")
+            notes.append(f"ITGB7 {'raised' if raised['ITGB7'] else 'not raised'}")
         limit = {"t(11;14)": ccnd1, "t(6;14)": ccnd3}.get(best)
         if best == "t(11;14)":
-            notes.append(f"CCND2 {'on' if spike['CCND2'] else 'off'}")
-            confidence = MODERATE if spike["CCND2"] else confidence
+            notes.append(f"CCND2 {'on' if raised['CCND2'] else 'off'}")
+            confidence = MODERATE if raised["CCND2"] else confidence
         if limit and level[gene] < GREY_FACTOR * limit:
             confidence = LOW
             notes.append(f"near the limit of {limit:g} per million [J]")
@@ -66,7 +66,7 @@ def tc_class(
             notes.append("also " + ", ".join(f"{n} ({words(candidates[n][0])})" for n in found[1:]))
         name = best
     else:
-        on = [g for g in ("CCND1", "CCND2") if spike[g]]
+        on = [g for g in ("CCND1", "CCND2") if raised[g]]
         name = {(): "none", ("CCND1",): "D1", ("CCND2",): "D2", ("CCND1", "CCND2"): "D1+D2"}[tuple(on)]
         confidence = MODERATE
         notes += [words(g) for g in ("CCND1", "CCND2")]
@@ -84,5 +84,3 @@ def tc_class(
         confidence = LOW
         notes.append("against a published profile")
     return name, confidence, "; ".join(notes)
-
-
