@@ -181,9 +181,11 @@ def call_clonotypes(contigs: pd.DataFrame, settings: Mapping[str, Any]) -> pd.Da
     li = (light["chain"] + ":" + light["junction"]).reindex(out.index).fillna("")
     pairs = pd.DataFrame({"h": h, "l": li})[(h != "") & (li != "")]
     partners = pairs.groupby("l")["h"].agg(_one_partner)
-    joined = li.map(partners)  # NaN: no cell pairs it; "": it has partners in several clonotypes
-    key = ("H:" + h).where(h != "", ("H:" + joined).where(joined != "", ""))
-    key = key.where(key.notna(), "L:" + li)
+    joined = li.map(partners.to_dict()).astype(object)
+    paired = joined.notna()  # some cell shows it beside a heavy chain; "" where beside several
+    joined = joined.fillna("").astype(str)
+    key = ("L:" + li).where(~paired, ("H:" + joined).where(joined != "", ""))
+    key = ("H:" + h).where(h != "", key)
     sizes = key[key != ""].value_counts()
     ranked = sorted(sizes.index, key=lambda k: (-sizes[k], k))
     out["clonotype"] = key.map({k: f"clonotype{i + 1}" for i, k in enumerate(ranked)}).fillna("")
