@@ -48,9 +48,10 @@ def visits(profiles, batches=None):
 
 def receptors(**by_sample):
     """sample -> (chain, V gene) of 40 clonal cells."""
-    parts = [pd.DataFrame({"sample": s, "light_chain": c, "v_light": v, "clonal": [True] * 40})
-             for s, (c, v) in by_sample.items()]  # fmt: skip
-    return pd.concat(parts) if parts else pd.DataFrame(columns=["sample", "light_chain", "v_light", "clonal"])
+    columns = ["sample", "light_chain", "v_light", "clonal", "clonotype_cdr3"]
+    parts = [pd.DataFrame([[s, c, v, True, cdr3[0] if cdr3 else ""]] * 40, columns=columns)
+             for s, (c, v, *cdr3) in by_sample.items()]  # fmt: skip
+    return pd.concat(parts) if parts else pd.DataFrame(columns=columns)
 
 
 def checked(profiles, settings, *, batches=None, **found):
@@ -128,6 +129,18 @@ def test_one_light_chain_is_no_proof_but_a_v_gene_is(settings) -> None:
     assert chain.loc[("A_dx", "receptor"), "call"] == "not assessable"  # 60% of all tumours are kappa
     gene = checked(tubes, settings, A_dx=("kappa", "IGKV1-9"), A_rel=("kappa", "IGKV1-9"))
     assert gene.loc[("A_dx", "overall"), "call"] == "match"
+
+
+def test_the_cdr3_of_another_patient_is_a_mismatch(settings) -> None:
+    # tubes of plasma cells alone: nothing else could be compared
+    tubes = [profile(f"{p}_{t}", person=1, cells=0) for p in "AB" for t in ("dx", "rel")]
+    table = checked(tubes, settings, A_dx=("kappa", "", "H:TGTAAA"), A_rel=("kappa", "", "H:TGTCCC"),
+                    B_dx=("kappa", "", "H:TGTCCC"), B_rel=("kappa", "", "H:TGTAAA"))  # fmt: skip
+    assert set(table["call"].unstack()["overall"]) == {"mismatch"}
+    assert table.loc[("A_rel", "overall"), "other_sample"] == "B_dx"
+    # a light chain's CDR3 is short and shared by chance
+    light = checked(tubes, settings, A_rel=("kappa", "", "L:IGK:TGT"), B_dx=("kappa", "", "L:IGK:TGT"))
+    assert not (light["call"] == "mismatch").any()
 
 
 def test_genes_that_some_people_lack(settings) -> None:

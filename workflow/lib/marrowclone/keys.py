@@ -36,7 +36,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "embedding.clonality": (
         "cell", "sample", "cell_type", "kappa", "lambda", "light_chain_score", "light_chain", "chain_source", "isotype",
         "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_dominant", "clonotype_log_odds", "multiplet",
-        "clonal", "clonal_reason",
+        "clonal", "clonal_reason", "clonotype_cdr3",
     ),
     "embedding.groups": (
         "patient", "kind", "group", "timepoint", "day", "n_cells", "n_called", "kappa", "lambda", "ambiguous_share",
@@ -92,8 +92,8 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "arm", "cell_type", "cell_types", "cluster", "reason", "call", "label", "evidence", "evidence_type",
     "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
     "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
-    "gene_id", "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "chain_source",
-    "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "reference", "tc_class", "tc_confidence",
+    "gene_id", "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_cdr3",
+    "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "reference", "tc_class", "tc_confidence",
     "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event", "method", "compartment",
 })  # fmt: skip
 

@@ -60,7 +60,9 @@ def call_clonality(
     table, light_v = table[mine].reset_index(drop=True), light_v[mine].reset_index(drop=True)
     table = _with_contigs(table, contigs, settings)
     groups = gr.test_groups(table, light_v, settings, a=a, b=b, patient=patient)
-    table["clonal"], table["clonal_reason"] = clonal_cells(table, groups)
+    table["clonal"], table["clonal_reason"] = clonal_cells(
+        table, groups, min_clonotype_cells=settings["min_clonotype_cells"]
+    )
     return table[list(TABLES["embedding.clonality"])], groups
 
 
@@ -69,7 +71,8 @@ def _with_contigs(table: pd.DataFrame, contigs: pd.DataFrame, settings: Mapping[
     called = call_clonotypes(contigs[contigs["cell"].isin(table["cell"])], settings)
     called = called.reindex(table["cell"]).reset_index(drop=True)
     table["multiplet"] = called["multiplet"].eq(True).to_numpy()
-    table["clonotype"] = called["clonotype"].fillna("").to_numpy()
+    for column in ("clonotype", "clonotype_cdr3"):
+        table[column] = called[column].fillna("").to_numpy()
     has_chain = (called["chain"].fillna("") != "").to_numpy()
     table["light_chain"] = np.where(has_chain, called["chain"], table["light_chain"])
     table["chain_source"] = np.where(has_chain, CONTIGS, EXPRESSION)
@@ -91,18 +94,22 @@ def _with_contigs(table: pd.DataFrame, contigs: pd.DataFrame, settings: Mapping[
     return table
 
 
-def clonal_cells(cells: pd.DataFrame, groups: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def clonal_cells(
+    cells: pd.DataFrame, groups: pd.DataFrame, *, min_clonotype_cells: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Cells of the tumour-like chain, and why.
 
     By rank: the dominant clonotype; else a V gene that is expanded at the cell's timepoint; else the chain of a
     restricted sample, timepoint or cluster that the cell lies in, where it has no other V gene than the group's
-    restricted one. A cell with contigs of another clonotype is never among them. This is no call of malignancy: a
+    restricted one. A cell whose contigs are of a small clonotype is never among them. This is no call of malignancy: a
     polyclonal cell may share chain and V gene.
     """
     clonal = np.zeros(len(cells), dtype=bool)
     reason = np.full(len(cells), "", dtype=object)
     dominant = cells["clonotype_dominant"].to_numpy(dtype=bool)
-    other = (cells["clonotype"] != "").to_numpy() & ~dominant & bool(dominant.any())
+    # a clonotype of its own, no second clone's
+    size = cells.groupby("clonotype")["cell"].transform("size")
+    other = ((cells["clonotype"] != "") & (size < min_clonotype_cells)).to_numpy() & ~dominant
     clonal[dominant], reason[dominant] = True, "dominant clonotype"
     expanded = groups[groups["verdict"] == "expanded"]
     for row in expanded.itertuples():

@@ -206,8 +206,12 @@ def _receptor(visits: pd.DataFrame, receptors: pd.DataFrame, settings: Mapping[s
         v = part.loc[(part["light_chain"] == chain) & (part["v_light"] != ""), "v_light"].value_counts().sort_index()
         # one V gene in most of the cells that show any; else the chain alone is known
         found[str(sample)] = (str(chain), str(v.idxmax()) if len(v) and v.max() > 0.5 * v.sum() else "")
+    own_cdr3 = _dominant_cdr3(receptors, settings)
     rows = []
     for sample in visits.index:
+        if shared := _shared_cdr3(str(sample), own_cdr3, visits):
+            rows.append(_result(str(sample), RECEPTOR, own_cdr3[str(sample)], *shared))
+            continue
         mine = found.get(sample)
         others = {s: found[s] for s in _others_of(sample, visits) if s in found}
         if not mine or not others:
@@ -224,6 +228,31 @@ def _receptor(visits: pd.DataFrame, receptors: pd.DataFrame, settings: Mapping[s
     return rows
 
 
+def _dominant_cdr3(receptors: pd.DataFrame, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Sample -> CDR3 of its largest clonotype, where that has enough cells and at least half of those with one."""
+    known = receptors[receptors["clonotype_cdr3"] != ""]
+    out = {}
+    for sample, part in known.groupby("sample", sort=True):
+        counts = part["clonotype_cdr3"].value_counts().sort_index()
+        if counts.max() >= max(settings["min_clonotype_cells"], 0.5 * counts.sum()):
+            out[str(sample)] = str(counts.idxmax())
+    return out
+
+
+def _shared_cdr3(sample: str, cdr3: Mapping[str, str], visits: pd.DataFrame) -> tuple[str, str, str] | None:
+    """Call, evidence and other sample where a CDR3 of nucleotides is shared: no two people's tumours have the same."""
+    if sample not in cdr3:
+        return None
+    same = [s for s in cdr3 if s != sample and cdr3[s] == cdr3[sample]]
+    own = [s for s in same if visits.at[s, "patient"] == visits.at[sample, "patient"]]
+    if own:
+        return MATCH, f"the same CDR3 as {', '.join(own)}", own[0]
+    # a light chain's CDR3 is short: two people may have the same
+    if same and cdr3[sample].startswith("H:"):
+        return MISMATCH, f"the CDR3 of {', '.join(same)}, samples of another patient", same[0]
+    return None
+
+
 def _same(a: tuple[str, str], b: tuple[str, str]) -> bool:
     return a[0] == b[0] and (not a[1] or not b[1] or a[1] == b[1])
 
@@ -238,8 +267,8 @@ def _overall(table: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
         good = part[(part["call"] == MATCH) & part["check"].isin([LIKENESS, RECEPTOR])]
         if len(wrong):
             named = wrong[wrong["other_sample"] != ""]
-            # the likeness knows whose it is better than the sex does
-            named = named[named["check"] == LIKENESS] if (named["check"] == LIKENESS).any() else named
+            # a shared CDR3 knows whose it is best, then the likeness, the sex least
+            named = named.sort_values("check", key=lambda c: c.map({RECEPTOR: 0, LIKENESS: 1}).fillna(2), kind="stable")
             other = named["other_sample"].iloc[0] if len(named) else ""
             rows.append(_result(str(sample), OVERALL, "", MISMATCH, _joined(wrong), other))
         elif len(good) and LIKENESS not in set(odd["check"]):

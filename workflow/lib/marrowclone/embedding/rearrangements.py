@@ -160,11 +160,19 @@ def call_clonotypes(contigs: pd.DataFrame, settings: Mapping[str, Any]) -> pd.Da
     Returns
     -------
     DataFrame, index cell (those with a contig that counts): clonotype (``clonotype1`` is the largest; empty where
-    ambiguous), chain (kappa or lambda, empty without a light contig), contig_v_light, contig_v_heavy,
-    contig_isotype_gene, multiplet.
+    ambiguous), clonotype_cdr3 (``H:`` and the heavy CDR3, ``L:`` and chain and CDR3), chain (kappa or lambda, empty
+    without a light contig), contig_v_light, contig_v_heavy, contig_isotype_gene, multiplet.
     """
     empty = pd.DataFrame(
-        columns=["clonotype", "chain", "contig_v_light", "contig_v_heavy", "contig_isotype_gene", "multiplet"]
+        columns=[
+            "clonotype",
+            "clonotype_cdr3",
+            "chain",
+            "contig_v_light",
+            "contig_v_heavy",
+            "contig_isotype_gene",
+            "multiplet",
+        ]
     )
     largest = contigs.groupby("cell")["umis"].transform("max") if len(contigs) else 0
     enough = (contigs["umis"] >= settings["min_contig_umis"]) & (
@@ -189,6 +197,7 @@ def call_clonotypes(contigs: pd.DataFrame, settings: Mapping[str, Any]) -> pd.Da
     sizes = key[key != ""].value_counts()
     ranked = sorted(sizes.index, key=lambda k: (-sizes[k], k))
     out["clonotype"] = key.map({k: f"clonotype{i + 1}" for i, k in enumerate(ranked)}).fillna("")
+    out["clonotype_cdr3"] = key
     out["chain"] = light["chain"].map({"IGK": "kappa", "IGL": "lambda"}).reindex(out.index).fillna("")
     out["contig_v_light"] = light["v_gene"].reindex(out.index).fillna("")
     out["contig_v_heavy"] = heavy["v_gene"].reindex(out.index).fillna("")
