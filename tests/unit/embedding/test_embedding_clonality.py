@@ -164,6 +164,20 @@ def test_contigs_override_expression(settings) -> None:
     assert set(rest["chain_source"]) == {"expression"} and rest["clonotype_log_odds"].isna().all()
 
 
+def test_a_second_large_clonotype_is_clonal_and_a_stranger_is_not(settings) -> None:
+    # kappa clone at diagnosis, lambda clone with other contigs at relapse, one stranger among the kappa cells
+    first = patient([cell("kappa", "IGKV1-9")] * 40)
+    later = patient([cell("lambda", "IGLV2-8")] * 30, sample="P_rel", timepoint="relapse", day=400)
+    rows = []
+    for name, n, heavy in (("P_dx", 40, "TGTA"), ("P_rel", 30, "TGTC")):
+        rows += [(f"{name}:c{i:03d}", "IGH", "IGHV3-23", "IGHG1", heavy if i else "TGTGGG", 50) for i in range(n)]
+    contigs = pd.DataFrame(rows, columns=list(COLUMNS))
+    contigs["cell"] = contigs["barcode"]
+    cells, _ = called([first, later], settings, contigs)
+    assert not cells.loc[cells["cell"] == "P_dx:c000", "clonal"].item()
+    assert cells["clonal"].sum() == 68 and cells["clonotype_dominant"].sum() == 39
+
+
 def test_the_order_of_cells_changes_nothing(settings) -> None:
     counts, cells = patient([cell("kappa", "IGKV1-9")] * 30 + polyclonal(30))
     one = called([(counts, cells)], settings)

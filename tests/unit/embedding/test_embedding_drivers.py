@@ -30,7 +30,7 @@ def cells(
     table = pd.DataFrame(
         {
             "cell": [f"{patient}:{cell_type}{seed}_{i:04d}" for i in range(n)], "sample": f"{patient}_s",
-            "patient": patient, "cell_type": cell_type, "is_plasma": cell_type == "plasma", "cluster": "0",
+            "patient": patient, "timepoint": "diagnosis", "day": 0, "cell_type": cell_type, "is_plasma": cell_type == "plasma", "cluster": "0",
             "n_umi_non_ig": depth, "light_chain": chain if cell_type == "plasma" else "", "clonal": clonal,
         }
     )  # fmt: skip
@@ -136,6 +136,17 @@ def test_the_reference_is_named_and_a_published_one_makes_a_weak_call(settings) 
     alone = called([cells(50, clonal=True, levels={"NSD2": 500})], settings).iloc[0]
     assert alone["reference"].startswith("published") and alone["tc_confidence"] == "low"
     assert alone["tc_class"] == "t(4;14)"
+
+
+def test_a_class_stands_for_each_timepoint(settings) -> None:
+    # NSD2 at diagnosis, CCND1 at relapse: another tumour or another person's tube, seen only apart
+    first, (counts, table) = (
+        cells(60, clonal=True, levels={"NSD2": 500}, seed=9),
+        cells(60, clonal=True, levels={"CCND1": 2000}, seed=8),
+    )
+    later = (counts, table.assign(timepoint="relapse", day=400))
+    by_group = called([first, later, *DONORS], settings).drop_duplicates("group").set_index("group")["tc_class"]
+    assert by_group["timepoint diagnosis"] == "t(4;14)" and by_group["timepoint relapse"] == "t(11;14)"
 
 
 def test_two_translocations_are_said(settings) -> None:

@@ -93,8 +93,9 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
     "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
     "gene_id", "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_cdr3",
-    "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "reference", "tc_class", "tc_confidence",
-    "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event", "method", "compartment",
+    "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "reference", "tc_class",
+    "tc_confidence", "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event",
+    "method", "compartment",
 })  # fmt: skip
 
 #: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).

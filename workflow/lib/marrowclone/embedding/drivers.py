@@ -136,15 +136,15 @@ def call_drivers(
     settings: Mapping[str, Any],
     healthy: bool = False,
 ) -> pd.DataFrame:
-    """Drivers of the patient's tumour-like plasma cells and of each restricted cluster, and the TC class.
+    """Drivers and TC class of the clonal plasma cells: of all, of each timepoint, of each restricted cluster.
 
     Parameters
     ----------
     counts
         cells x genes of ``panel`` (dense: a score of genes), raw UMIs, of the patient's and donors' cells of all types.
     cells
-        rows as ``counts``: cell, sample, patient, cell_type, is_plasma, n_umi_non_ig, cluster, light_chain, clonal
-        (bool; false for donors and other types).
+        rows as ``counts``: cell, sample, patient, timepoint, day, cell_type, is_plasma, n_umi_non_ig, cluster,
+        light_chain, clonal (bool; false for donors and other types).
     groups
         ``keys.TABLES["embedding.groups"]`` of the patient.
     panel
@@ -177,6 +177,11 @@ def call_drivers(
         counts, soup, cells.assign(role=role), panel[panel["role"] != "guard"], settings
     )
     parts = {TUMOUR: clonal & ~macrophage}
+    visits = cells.loc[mine, ["timepoint", "day"]].drop_duplicates("timepoint").sort_values("day", kind="stable")
+    for timepoint in visits["timepoint"] if len(visits) > 1 else ():
+        inside = parts[TUMOUR] & (cells["timepoint"] == timepoint).to_numpy()
+        if inside.sum() >= settings["min_cells"]:  # a driver is a trunk event: another class at another time is odd
+            parts[f"timepoint {timepoint}"] = inside
     restricted = groups[(groups["kind"] == "cluster") & (groups["verdict"] == "restricted")]
     for name in sorted(set(restricted["group"].astype(str))):
         inside = clonal & (cells["cluster"].astype(str) == name).to_numpy() & ~macrophage

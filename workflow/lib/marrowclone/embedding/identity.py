@@ -244,7 +244,7 @@ def _shared_cdr3(sample: str, cdr3: Mapping[str, str], visits: pd.DataFrame) -> 
     if sample not in cdr3:
         return None
     same = [s for s in cdr3 if s != sample and cdr3[s] == cdr3[sample]]
-    own = [s for s in same if visits.at[s, "patient"] == visits.at[sample, "patient"]]
+    own = [s for s in same if s in _others_of(sample, visits)]
     if own:
         return MATCH, f"the same CDR3 as {', '.join(own)}", own[0]
     # a light chain's CDR3 is short: two people may have the same
