@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,12 +7,14 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.io import mmread
 
 from marrowclone import config as configuration
 from marrowclone.embedding import groups as gr
 from marrowclone.embedding.clonality import call_clonality
 from marrowclone.embedding.rearrangements import COLUMNS
 from marrowclone.embedding.receptor import folded_v
+from marrowclone.resources import gene_table
 
 GENES = pd.Index(
     ["IGKC", "IGLC2", "IGLC3", "IGHG1", "IGHG2", "IGHA1", "IGHM", "JCHAIN", "IGHV3-23"]
@@ -185,6 +189,31 @@ def test_the_order_of_cells_changes_nothing(settings) -> None:
     two = called([(counts[order], cells.iloc[order].reset_index(drop=True))], settings)
     pd.testing.assert_frame_equal(one[0], two[0])
     pd.testing.assert_frame_equal(one[1], two[1])
+
+
+def test_the_b_cells_of_a_real_malt_lymphoma_are_one_clone(data: Path, settings) -> None:
+    # real 10x v3 counts; types by two plain marker rules, not by the pipeline
+    folder = data / "malt"
+    symbols = pd.Index(pd.read_csv(folder / "features.tsv.gz", sep="\t", header=None)[1])
+    counts = mmread(folder / "matrix.mtx.gz").tocsr().T.tocsr()
+
+    def umis(*names):
+        return np.asarray(counts[:, np.flatnonzero(symbols.isin(names))].sum(axis=1)).ravel()
+
+    b, t = umis("MS4A1", "CD79A", "BANK1") >= 2, umis("CD3D", "CD3E", "CD2", "NKG7") >= 1
+    table = gene_table()
+    ig = np.flatnonzero(symbols.isin(table.loc[table["locus"] == "ig", "symbol"]))
+    cells = pd.DataFrame(
+        {"cell": [f"M:{i:04d}" for i in range(len(b))], "sample": "M", "patient": "M", "timepoint": "diagnosis", "day": 0,
+         "cell_type": np.where(b & ~t, "tumour", np.where(t & ~b, "cd4_t", "other")), "cluster": "0", "is_plasma": False,
+         "is_tumour_type": b & ~t}
+    )  # fmt: skip
+    _, groups = call_clonality(counts[:, ig], symbols[ig], cells, NO_CONTIGS, patient="M", settings=settings)
+    row = groups[groups["kind"] == "timepoint"].iloc[0]
+    assert row["verdict"] == "restricted" and row["chain"] == "kappa"
+    # three kinds of evidence that know nothing of each other: chain, isotype, V gene
+    assert row["isotype"] == "IgM" and row["isotype_monoclonal"]
+    assert row["v_light"] == "IGKV3-20" and row["v_restricted"]
 
 
 def test_a_patient_without_plasma_cells_gets_empty_tables(settings) -> None:

@@ -150,7 +150,8 @@ def _row(
     p, p_integrated = chance_of(k, n, *((a, b) if of_kappa else (b, a)))
     chained = part[part["light_chain"] == test.chain]
     v, v_share, entropy = v_usage(light_v.loc[chained.index], test.chain)
-    has_v = int((chained["v_light"] != "").sum()) >= settings["min_cells"]
+    # sparse in 3' libraries: a molecule or two in few cells, which together say it
+    has_v = int((light_v.loc[chained.index].sum(axis=1) > 0.5).sum()) >= settings["min_cells"]
     isotypes = part.loc[part["isotype"] != "", "isotype"].value_counts()
     isotypes = isotypes[isotypes == isotypes.iloc[0]].sort_index() if len(isotypes) else isotypes
     n_isotype = int((part["isotype"] != "").sum())

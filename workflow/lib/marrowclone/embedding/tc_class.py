@@ -14,6 +14,9 @@ GREY_FACTOR = 1.5
 #: A z this far above the limit is beyond doubt [J].
 CLEAR_Z = 2.0
 
+#: A cyclin whose z is this near the limit may be on or off [J].
+CLOSE_Z = 1.0
+
 
 def tc_class(
     levels: pd.DataFrame, panel: pd.DataFrame, *, settings: Mapping[str, Any], reference: str
@@ -73,6 +76,10 @@ def tc_class(
         if "CCND1" in on:
             notes.append("by expression alone, without copy number of chromosomes 11 and 15")
             confidence = LOW if level["CCND1"] > ccnd1 / GREY_FACTOR else confidence
+        close = [g for g in ("CCND1", "CCND2") if abs(z[g] - settings["min_z"]) < CLOSE_Z]
+        if close:
+            confidence = LOW
+            notes.append(f"{' and '.join(close)} near the limit of z {settings['min_z']:g}")
         near = [g for g in ("NSD2", "MAF", "MAFB") if not spike[g] and z[g] > settings["min_z"]]
         if near:
             confidence = LOW
