@@ -146,8 +146,14 @@ def test_a_switch_between_timepoints_and_two_clones_at_one_are_flagged(settings)
     first = patient([cell("kappa", "IGKV1-9")] * 40)
     later = patient([cell("lambda", "IGLV2-8")] * 40, sample="P_rel", timepoint="relapse", day=400, cluster="1")
     _, groups = called([first, later], settings)
-    assert groups["flags"].str.contains("switch: kappa at diagnosis, lambda at relapse").sum() == 2
+    assert groups["flags"].str.contains("switch: kappa at diagnosis, lambda at relapse").sum() == 4
     assert not groups["flags"].str.contains("biclonal").any()  # never at one time
+    # half switched: no timepoint is restricted, both V genes are expanded
+    half = patient([cell("lambda", "IGLV2-8")] * 40 + [cell("kappa", "IGKV1-9")] * 40, sample="P_rel",
+                   timepoint="relapse", day=400)  # fmt: skip
+    cells, groups = called([first, half], settings)
+    assert groups["flags"].str.contains("kappa at diagnosis, kappa and lambda at relapse").any()
+    assert cells["clonal"].all()
     both = patient([cell("lambda", "IGLV2-8")] * 40, sample="P_dx2", cluster="1")
     _, groups = called([first, both], settings)
     assert groups["flags"].str.contains("biclonal").any()

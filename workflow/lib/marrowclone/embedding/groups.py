@@ -101,9 +101,7 @@ def test_groups(cells: pd.DataFrame, light_v: pd.DataFrame, settings: Mapping[st
         rows.append(_row(TIMEPOINT, str(timepoint), part, light_v, settings, a, b))
         for name, inside in part.groupby("cluster", sort=True):
             rows.append(_row(CLUSTER, str(name), inside, light_v, settings, a, b))
-        expanded = _expanded_v(part, settings)
-        if expanded:
-            gene, k, n, p = expanded
+        for gene, k, n, p in _expanded_v(part, settings):
             row = _row(V_GENE, gene, part[part["v_light"] == gene], light_v, settings, a, b)
             # how many cells have this V gene says more than their light chain, which it implies
             lower, upper = _jeffreys(k, n)
@@ -114,18 +112,16 @@ def test_groups(cells: pd.DataFrame, light_v: pd.DataFrame, settings: Mapping[st
     return _flagged(table)
 
 
-def _expanded_v(part: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[str, int, int, float] | None:
-    """A light V gene that more of a timepoint's plasma cells have than any has in a polyclonal marrow."""
+def _expanded_v(part: pd.DataFrame, settings: Mapping[str, Any]) -> list[tuple[str, int, int, float]]:
+    """Light V genes that more of a timepoint's plasma cells have than any has in a polyclonal marrow: gene, k, n, p."""
     known = part.loc[part["v_light"] != "", "v_light"]
-    if len(known) < settings["min_cells"]:
-        return None
-    counts = known.value_counts()
-    counts = counts[counts == counts.iloc[0]].sort_index()
-    gene, k, n = str(counts.index[0]), int(counts.iloc[0]), len(known)
-    p = float(stats.binom.sf(k - 1, n, settings["max_normal_v_share"]))
-    lower, _ = _jeffreys(k, n)
-    sure = lower > settings["max_normal_v_share"] and p < settings["max_v_p"]
-    return (gene, k, n, p) if sure else None
+    found = []
+    if len(known) >= settings["min_cells"]:
+        for gene, k in known.value_counts().sort_index().items():
+            p = float(stats.binom.sf(k - 1, len(known), settings["max_normal_v_share"]))
+            if _jeffreys(int(k), len(known))[0] > settings["max_normal_v_share"] and p < settings["max_v_p"]:
+                found.append((str(gene), int(k), len(known), p))
+    return sorted(found, key=lambda f: (-f[1], f[0]))
 
 
 def _jeffreys(k: int, n: int) -> tuple[float, float]:
@@ -181,17 +177,20 @@ def _row(
 def _flagged(table: pd.DataFrame) -> pd.DataFrame:
     """Flags that need several rows: switch of the light chain between timepoints, two clones at one timepoint."""
     flags: dict[int, list[str]] = {i: [] for i in table.index}
-    visits = table[(table["kind"] == TIMEPOINT) & (table["verdict"] == "restricted")].sort_values("day", kind="stable")
-    if visits["chain"].nunique() > 1:
-        course = ", ".join(f"{r.chain} at {r.timepoint}" for r in visits.itertuples())
+    # a V gene speaks where normal cells, or both clones, stand beside each other
+    speaks = (table["kind"] == TIMEPOINT) & (table["verdict"] == "restricted") | (table["verdict"] == "expanded")
+    visits = table[speaks].sort_values("day", kind="stable")
+    chains = visits.groupby("timepoint", sort=False)["chain"].agg(lambda c: " and ".join(sorted(set(c))))
+    if chains.nunique() > 1:
+        course = ", ".join(f"{chain} at {timepoint}" for timepoint, chain in chains.items())
         for i in visits.index:
             flags[i].append(f"light chain switch: {course}")
-    clusters = table[(table["kind"] == CLUSTER) & (table["verdict"] == "restricted")]
+    clusters = table[(table["kind"] == CLUSTER) & (table["verdict"] == "restricted") | (table["verdict"] == "expanded")]
     for timepoint, part in clusters.groupby("timepoint", sort=False):
         if part["chain"].nunique() > 1:
             here = table.index[(table["kind"] == TIMEPOINT) & (table["timepoint"] == timepoint)]
             for i in [*part.index, *here]:
-                flags[i].append("biclonal: restricted clusters of both light chains")
+                flags[i].append("biclonal: clones of both light chains")
     escaped = table[(table["kind"] == TIMEPOINT) & (table["verdict"] == "restricted") & (table["isotype"] != "")]
     escaped = escaped.sort_values("day", kind="stable")
     isotypes = list(escaped["isotype"])
