@@ -109,7 +109,7 @@ def main() -> int:
     cells = read_result(results / "embedding/cells.tsv.gz")
     print(pd.crosstab(cells["cell_type"], cells["sample"]).to_string())
     small = cells[cells["sample"] == "bone_marrow_50"]
-    print(small[["cell", "cell_type", "state", "confidence", "type_rule"]].to_string(index=False))
+    print(small[["cell", "cell_type", "cell_state", "confidence", "type_rule"]].to_string(index=False))
     dotplot(results, "malt", cells, options.out / "cell_types_malt.png")
     print(f"figure: {options.out / 'cell_types_malt.png'}")
     for folder in options.truth:

@@ -138,6 +138,41 @@ def test_labels_may_lack_header_and_suffix(cohort, problems):
     assert problems(read_matrices=True) == []
 
 
+CONTIGS = "barcode,is_cell,high_confidence,chain,v_gene,j_gene,c_gene,productive,cdr3_nt,umis\n"
+CONTIG = "true,true,IGK,IGKV1-39,IGKJ1,IGKC,true,TGTCAACAGAGCACTTTC,90\n"
+
+
+def add_vdj(cohort, text, *, line=5):
+    """The sheet with a column vdj that names one table, on the row of ``line``."""
+    (cohort / "contigs.csv").write_text(text)
+    rows = (cohort / "samples.tsv").read_text().splitlines()
+    ends = ["vdj", *("contigs.csv" if i == line else "" for i in range(2, len(rows) + 1))]
+    (cohort / "samples.tsv").write_text("".join(f"{r}\t{e}\n" for r, e in zip(rows, ends, strict=True)))
+
+
+def test_contigs_of_the_capture_are_sound(cohort, problems):
+    add_vdj(cohort, CONTIGS + f"{BARCODES[0].removesuffix('-1')},{CONTIG}")  # the suffix is made good
+    assert problems(read_matrices=True) == []
+
+
+def test_contigs_of_other_cells(cohort, problems):
+    add_vdj(cohort, CONTIGS + f"TTTTTTTTTTTTTTTT-9,{CONTIG}")
+    (found,) = problems(read_matrices=True)
+    assert found.startswith("samples.tsv line 5, column vdj: none of the barcodes in contigs.csv is a barcode of")
+
+
+def test_contigs_without_a_column(cohort, problems):
+    add_vdj(cohort, "barcode,chain\nA,IGK\n")
+    (found,) = problems(read_matrices=True)
+    assert found.startswith("samples.tsv line 5, column vdj: contigs.csv: no column v_gene") and "Hint" in found
+
+
+def test_contigs_of_t_cells_alone_are_a_note(cohort, problems):
+    # a table of T-cell receptors is no mistake of the sheet, but no clonotype comes of it
+    add_vdj(cohort, CONTIGS + f"{BARCODES[0]},{CONTIG.replace('IGK', 'TRB')}")
+    assert problems(read_matrices=True) == []
+
+
 def test_formats_are_told_apart(tmp_path):
     write_mtx(tmp_path / "a", counts())
     write_mtx(tmp_path / "Solo.out/Gene/filtered", counts(), packed=False)

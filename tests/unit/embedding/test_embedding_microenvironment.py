@@ -28,7 +28,7 @@ GENES = list(dict.fromkeys([*RATIO_GENES, *PROGRAMMES["symbol"]]))
 def marrow(kinds, *, sample="S", sort="none", compartment="BM", rate=None, seed=0):
     """Cells of (type, state, number), their counts (2 UMIs of each gene, or ``rate``) and the sample's facts."""
     rows = [(t, s) for t, s, n in kinds for _ in range(n)]
-    cells = pd.DataFrame(rows, columns=["cell_type", "state"])
+    cells = pd.DataFrame(rows, columns=["cell_type", "cell_state"])
     cells.index = [f"{sample}:{i:05d}" for i in range(len(cells))]
     cells["sample"], cells["n_umi_non_ig"] = sample, 5000
     cells["is_plasma"] = cells["is_tumour_type"] = cells["cell_type"] == "plasma"

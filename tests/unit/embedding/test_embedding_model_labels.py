@@ -72,7 +72,7 @@ def test_a_models_labels_are_our_types(model_path, capture):
     # a label that nobody knows stays visible and leaves the cell unresolved: it is no immune reference
     assert by_truth.to_dict() == {"plasma": "plasma", "cd4_t": "cd4_t", "monocyte": "monocyte", "pdc": UNRESOLVED}
     assert set(cells["type_rule"]) == {"model"} and (cells["model_label"] != "").all()
-    assert cells.loc[truth == "cd4_t", "state"].mode().iloc[0] == "treg"
+    assert cells.loc[truth == "cd4_t", "cell_state"].mode().iloc[0] == "treg"
     assert (cells.loc[truth == "pdc", "panel_type"] == "pdc").all()  # what the panel said stays visible
 
 

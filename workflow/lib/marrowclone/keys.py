@@ -9,7 +9,14 @@ from __future__ import annotations
 #: Chapters in story order, with their rules in the order in which data flows.
 CHAPTERS: dict[str, tuple[str, ...]] = {
     "cells": ("load_counts", "qc_cells"),
-    "embedding": ("integrate_cells", "type_cells", "measure_microenvironment"),
+    "embedding": (
+        "integrate_cells",
+        "type_cells",
+        "measure_microenvironment",
+        "call_clonality",
+        "call_drivers",
+        "check_identity",
+    ),
     "copy_number": ("infer_signal", "call_malignant", "call_arms"),
     "clones": ("infer_clones", "profile_clones"),
     "evolution": (
@@ -36,6 +43,24 @@ TABLES: dict[str, tuple[str, ...]] = {
     "embedding.microenvironment": (
         "sample", "patient", "timepoint", "day", "compartment", "sort", "measure", "value", "lower", "upper",
         "n", "note",
+    ),
+    "embedding.clonality": (
+        "cell", "sample", "cell_type", "kappa", "lambda", "light_chain_score", "light_chain", "chain_source", "isotype",
+        "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_dominant", "clonotype_log_odds", "multiplet",
+        "clonal", "clonal_reason", "clonotype_cdr3",
+    ),
+    "embedding.groups": (
+        "patient", "kind", "group", "timepoint", "day", "n_cells", "n_called", "kappa", "lambda", "ambiguous_share",
+        "chain", "share", "lower", "upper", "normal_kappa_share", "llr", "p", "p_integrated", "verdict", "isotype",
+        "isotype_share", "isotype_monoclonal", "v_light", "v_light_share", "v_entropy", "v_restricted", "clonotype",
+        "clonotype_share", "flags",
+    ),
+    "embedding.drivers": (
+        "patient", "group", "gene", "n_cells", "level", "detected", "detected_needed", "detected_normal", "log_mean",
+        "normal_mean", "normal_sd", "z", "spike", "raised", "reference", "tc_class", "tc_confidence", "tc_reason",
+    ),
+    "embedding.identity": (
+        "sample", "timepoint", "day", "check", "value", "other_sample", "call", "evidence",
     ),
     "copy_number.reference": ("patient", "rung", "cell_types", "n_cells", "n_samples", "reason"),
     "copy_number.malignant": (
@@ -78,8 +103,11 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "arm", "cell_type", "cell_types", "cluster", "reason", "call", "label", "evidence", "evidence_type",
     "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
     "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
-    "gene_id", "regimen", "assay", "result", "modality", "response", "event", "method", "compartment",
-    "state", "type_rule", "panel_type", "model_label", "sort", "measure",
+    "gene_id", "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_cdr3",
+    "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "reference", "tc_class",
+    "tc_confidence", "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event",
+    "method", "compartment",
+    "cell_state", "type_rule", "panel_type", "model_label", "sort", "measure",
 })  # fmt: skip
 
 #: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).

@@ -63,6 +63,28 @@ def _check_labels(sheet: Sheet, entry: Entry, barcodes: Sequence[str], labels: s
         )
 
 
+def _check_contigs(sheet: Sheet, entry: Entry, barcodes: Sequence[str], notes: list[str]) -> None:
+    """V(D)J contigs: readable, with the columns that are needed, of the capture's barcodes."""
+    from ..embedding.rearrangements import match_barcodes, read_contigs  # AIRR's schema is slow to load
+
+    sample = str(entry.get("sample", ""))
+    try:
+        contigs = read_contigs(entry.values["vdj"])
+    except UserError as error:
+        sheet.report(entry.line, "vdj", error.message, error.hint)
+        return
+    if contigs.empty:
+        notes.append(f"{sample}: {shown(entry.values['vdj'])} has no productive immunoglobulin contig of a cell.")
+    elif barcodes and match_barcodes(contigs, sample, barcodes).empty:
+        sheet.report(
+            entry.line,
+            "vdj",
+            f"none of the barcodes in {shown(entry.values['vdj'])} is a barcode of {entry.values.get('path', 'path')} "
+            f"(such as {clip(contigs['barcode'].iloc[0])!r}, expected such as {clip(barcodes[0])!r})",
+            "the contigs are another capture's, or their barcodes carry another suffix",
+        )
+
+
 def check_matrices(
     sheet: Sheet, entries: Sequence[Entry], tumour_cell_types: Sequence[str], notes: list[str], *, read: bool
 ) -> list[tuple[str, str]]:
@@ -98,6 +120,8 @@ def check_matrices(
                 sheet.report(entry.line, column, f"{clip(text, 120)} cannot be read ({error.strerror or error})")
         if read and entry.get("cell_types") is not None:
             _check_labels(sheet, entry, barcodes, labels)
+        if read and entry.get("vdj") is not None:
+            _check_contigs(sheet, entry, barcodes, notes)
     if not read:
         return []
     known = {*CELL_TYPES, UNRESOLVED, *labels}

@@ -157,9 +157,9 @@ def _shares(cells: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Measur
     least = settings["min_cells"]
     for name, (base, types, states) in SHARES.items():
         n = int(cells["cell_type"].isin(base).sum())
-        counted = cells["cell_type"].isin(types) & (cells["state"].isin(states) if states else True)
+        counted = cells["cell_type"].isin(types) & (cells["cell_state"].isin(states) if states else True)
         k = int(counted.sum())
-        unknown = int((cells["cell_type"].isin(base) & (cells["state"] == "")).sum()) if states else 0
+        unknown = int((cells["cell_type"].isin(base) & (cells["cell_state"] == "")).sum()) if states else 0
         note = f"{unknown} cells without a state count as not" if unknown else ""
         yield Measure(name, *jeffreys(k, n), n=n, note=note) if n >= least else _few(name, n, least, ", ".join(base))
     n4, n8 = (int((cells["cell_type"] == t).sum()) for t in ("cd4_t", "cd8_t"))
@@ -191,7 +191,7 @@ def measure_sample(
         X CSR counts of at least the programmes' genes and :data:`RATIO_GENES`, rows as ``cells``.
     cells
         the sample's cells beside the tumour (no plasma, tumour-type or erythroid cell), in a fixed order: cell_type,
-        state, n_umi_non_ig.
+        cell_state, n_umi_non_ig.
     measured
         index symbol: whether the sample's file measured the gene.
     """
@@ -247,7 +247,7 @@ def measure_microenvironment(
     counts
         X CSR counts of the genes needed, rows as ``cells``.
     cells
-        index cell: sample, cell_type, state, is_plasma, is_tumour_type, n_umi_non_ig.
+        index cell: sample, cell_type, cell_state, is_plasma, is_tumour_type, n_umi_non_ig.
     samples
         index sample: patient, timepoint, day, compartment, sort.
     measured

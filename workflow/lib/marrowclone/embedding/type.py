@@ -20,7 +20,7 @@ from .states import assign_states, cycling_probability
 
 CLUSTER_COLUMNS = ("cluster", "n_cells", "cell_type", "score", "margin", "runner_up", "confidence")
 #: Columns of ``embedding/cells.tsv.gz`` after the contract's.
-FURTHER = ("type_rule", "state", "cycling", "panel_type", "score_plasma", "part", "model_label")
+FURTHER = ("type_rule", "cell_state", "cycling", "panel_type", "score_plasma", "part", "model_label")
 #: Least share of the cycling genes that a capture has to measure.
 CYCLING_MEASURED = 0.5
 
@@ -77,7 +77,7 @@ def type_cells(
     Returns
     -------
     cells
-        the columns of ``keys.TABLES["embedding.cells"]``, then :data:`FURTHER`: type_rule, state, cycling
+        the columns of ``keys.TABLES["embedding.cells"]``, then :data:`FURTHER`: type_rule, cell_state, cycling
         (probability), panel_type (what the panel said), score_plasma, part (of a cluster), model_label.
     clusters
         a row per cluster.
@@ -110,10 +110,10 @@ def type_cells(
     cells["confidence"] = cells["confidence"].where(~mine, 1.0)
     cells["type_rule"] = cells["type_rule"].where(~mine, "user")
     cells["cycling"] = _cycling(counts, n_umi, cells["cell_type"], measured.loc[sample], list(cycling))
-    cells["state"] = of_model.where(~mine, "")
+    cells["cell_state"] = of_model.where(~mine, "")
     if states is not None:
         ours = assign_states(expression, cells["cell_type"], cells["part"], states, cells["cycling"], settings)
-        cells["state"] = cells["state"].where(cells["state"] != "", ours)
+        cells["cell_state"] = cells["cell_state"].where(cells["cell_state"] != "", ours)
     cells["sample"] = sample
     for column in ("patient", "timepoint", "day"):
         cells[column] = cells["sample"].map(samples[column])
