@@ -90,7 +90,7 @@ check: $(STAMP) ## style, types, locks, generated files, lint of the workflow
 format: $(STAMP) ## rewrite sources and generated files as `make check` wants them
 	$(BIN)/ruff check --fix -q . || true
 	$(BIN)/ruff format -q .
-	$(BIN)/snakefmt -q Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow/rules
 	$(BIN)/python envs/lock.py --derive
 	$(BIN)/python -m marrowclone.check.document
 
