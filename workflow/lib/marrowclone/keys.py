@@ -104,7 +104,7 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
     "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
     "gene_id", "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_cdr3",
-    "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "reference", "tc_class",
+    "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "tc_class",
     "tc_confidence", "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event",
     "method", "compartment",
     "cell_state", "type_rule", "panel_type", "model_label", "sort", "measure",
