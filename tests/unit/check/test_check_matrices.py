@@ -62,9 +62,9 @@ def _without(path, name):
 NORMALISED = np.log1p(counts().T)
 # name of the path -> how it is written, parts of the message
 CASES = {
-    "no HDF5": ("x.h5", lambda p: p.write_text("gene\tcell\n"), ["neither HDF5 (h5, h5ad) nor a matrix folder", "Hint: give a 10x h5"]),
+    "no HDF5": ("x.h5", lambda p: p.write_text("gene\tcell\n"), ["neither HDF5 (h5, h5ad, loom) nor zarr nor a matrix folder", "Hint: give a 10x h5"]),
     "h5 cut off": ("x.h5", _h5_cut, ["the HDF5 file cannot be read", "cut off"]),
-    "h5 of something else": ("x.h5", lambda p: h5py.File(p, "w").create_group("a").file.close(), ["neither 10x matrix nor h5ad (holds a)"]),
+    "h5 of something else": ("x.h5", lambda p: h5py.File(p, "w").create_group("a").file.close(), ["neither 10x matrix nor h5ad nor loom (holds a)"]),
     "h5ad without a matrix": ("x.h5ad", lambda p: _h5ad_without(p, "X"), ["an h5ad without X, raw or layers"]),
     "h5ad without obs": ("x.h5ad", lambda p: _h5ad_without(p, "obs"), ["an h5ad without obs"]),
     "h5ad normalised": ("x.h5ad", lambda p: write_h5ad(p, NORMALISED), ["X holds values that are not whole numbers (such as 1.099), expected raw counts", "Hint: put raw counts into X, raw.X or layers['counts'] (looked at X)"]),

@@ -46,6 +46,14 @@ _COUNT = (
     "outs/filtered_feature_bc_matrix",
     "outs/filtered_feature_bc_matrix.h5",
 )
+_MULTI_RAW = (
+    "count/raw_feature_bc_matrix",
+    "count/raw_feature_bc_matrix.h5",
+    "multi/count/raw_feature_bc_matrix",
+    "multi/count/raw_feature_bc_matrix.h5",
+    "outs/multi/count/raw_feature_bc_matrix",
+    "outs/multi/count/raw_feature_bc_matrix.h5",
+)
 #: Cell Ranger 2: a folder per genome, or one h5 with a group per genome.
 _COUNT_V2 = ("filtered_gene_bc_matrices", "outs/filtered_gene_bc_matrices")
 #: What makes a folder or a zip a zarr store (formats 2 and 3).
@@ -159,8 +167,9 @@ def _hdf5_kind(path: Path) -> str:
             f"{shown(path)}: the HDF5 file cannot be read ({str(error).splitlines()[0]}).",
             hint="the file may be cut off; compare its size and checksum with the original.",
         ) from None
+    holds = ", ".join(sorted(keys)[:5]) or "nothing"
     raise UserError(
-        f"{shown(path)}: HDF5, but neither 10x matrix nor h5ad nor loom (holds {', '.join(sorted(keys)[:5]) or 'nothing'}).",
+        f"{shown(path)}: HDF5, but neither 10x matrix nor h5ad nor loom (holds {holds}).",
         hint="a 10x h5 has the group 'matrix'; an h5ad has 'X', 'obs' and 'var'; a loom 'row_attrs' and 'col_attrs'.",
     )
 
@@ -209,32 +218,43 @@ def _has_matrix(folder: Path) -> bool:
     return folder.is_dir() and any(p.name.endswith(_MATRIX) for p in folder.iterdir())
 
 
-def _inner(folder: Path) -> tuple[str, Path] | None:
+def _places(unfiltered: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Formats, and where below a folder their counts lie."""
+    known: dict[str, tuple[str, ...]] = {"starsolo": _STARSOLO, "cellranger_multi": _MULTI, "10x_mtx": _COUNT}
+    for form, places in known.items():
+        if unfiltered:
+            places = tuple(place.replace("filtered", "raw") for place in places)
+            places += _MULTI_RAW if form == "cellranger_multi" else ()
+        yield form, places
+
+
+def _inner(folder: Path, unfiltered: bool = False) -> tuple[str, Path] | None:
     """The format and place of the counts at or below ``folder``, or None."""
     if is_zarr(folder):
         return "zarr", folder
     if _has_matrix(folder):
         star = any(p.name.endswith("Solo.out") for p in (folder, *folder.parents))
         return ("starsolo" if star else "10x_mtx"), folder
-    for form, places in (("starsolo", _STARSOLO), ("cellranger_multi", _MULTI), ("10x_mtx", _COUNT)):
+    for form, places in _places(unfiltered):
         for place in places:
             inner = folder / place
             if inner.is_file() or _has_matrix(inner):
                 return ("10x_h5" if form == "10x_mtx" and inner.is_file() else form), inner
     one = _one_of(folder.glob("*Solo.out"), folder, "STARsolo folders")
     if one is not None:
-        return _inner(one)
-    for place in _COUNT_V2:
+        return _inner(one, unfiltered)
+    v2 = tuple(place.replace("filtered", "raw") if unfiltered else place for place in _COUNT_V2)
+    for place in v2:
         one = _one_of((folder / place).glob("*"), folder / place, "genomes")
         if one is not None and _has_matrix(one):
             return "10x_mtx", one
-    if folder.name == "filtered_gene_bc_matrices":
+    if folder.name in ("filtered_gene_bc_matrices", "raw_gene_bc_matrices"):
         one = _one_of(folder.glob("*"), folder, "genomes")
         return None if one is None or not _has_matrix(one) else ("10x_mtx", one)
     for per_sample in ("per_sample_outs", "outs/per_sample_outs"):
         one = _one_of((folder / per_sample).glob("*"), folder / per_sample, "samples")
         if one is not None:
-            below = _inner(one)
+            below = _inner(one, unfiltered)
             return ("cellranger_multi", below[1]) if below else None
     return None
 
@@ -250,16 +270,7 @@ def _one_of(paths: Iterator[Path], folder: Path, what: str) -> Path | None:
     return folders[0] if folders else None
 
 
-def _unfiltered_only(folder: Path) -> str:
-    """The place of unfiltered counts below a folder without filtered ones, else empty."""
-    for place in ("raw", "Gene/raw", "GeneFull/raw", "Solo.out/Gene/raw", "raw_feature_bc_matrix",
-                  "outs/raw_feature_bc_matrix", "outs/raw_feature_bc_matrix.h5", "raw_feature_bc_matrix.h5"):  # fmt: skip
-        if (folder / place).is_file() or _has_matrix(folder / place):
-            return place
-    return ""
-
-
-def resolve(path: str | Path, format: str = "auto") -> Source:
+def resolve(path: str | Path, format: str = "auto", *, unfiltered: bool = False) -> Source:
     """Find the files of a sheet's ``path``.
 
     Parameters
@@ -268,6 +279,8 @@ def resolve(path: str | Path, format: str = "auto") -> Source:
         a file or folder as the sheet names it.
     format
         one of :data:`FORMATS`; ``auto`` looks.
+    unfiltered
+        whether, of a folder with both, the unfiltered droplets are meant.
 
     Raises
     ------
@@ -280,17 +293,19 @@ def resolve(path: str | Path, format: str = "auto") -> Source:
     if not path.exists():
         raise UserError(f"{shown(path)}: no such file or folder.")
     if path.is_dir():
-        place = _inner(path)
+        place = _inner(path, unfiltered)
         if place is None:
-            unfiltered = _unfiltered_only(path)
-            if unfiltered:
+            other = _inner(path, not unfiltered)
+            if other is not None:
+                what, which = ("filtered", "path") if unfiltered else ("unfiltered", "raw_path")
                 raise UserError(
-                    f"{shown(path)}: only unfiltered droplets ({unfiltered}) in this folder.",
-                    hint="path takes filtered counts (call cells first); unfiltered ones belong in raw_path.",
+                    f"{shown(path)}: only {what} counts ({shown(other[1])}) in this folder.",
+                    hint=f"they belong in the column {which}; to use them here, name that folder itself.",
                 )
             raise UserError(
                 f"{shown(path)}: no counts in this folder.",
-                hint="name the folder with matrix.mtx, features.tsv, barcodes.tsv (each may be .gz), or an h5, h5ad, loom or zarr.",
+                hint="name the folder with matrix.mtx, features.tsv, barcodes.tsv (each may be .gz), or an h5, h5ad, "
+                "loom or zarr store.",
             )
         actual, inner = place
     elif path.name.endswith((".mtx", ".mtx.gz")):
@@ -302,7 +317,8 @@ def resolve(path: str | Path, format: str = "auto") -> Source:
     else:
         raise UserError(
             f"{shown(path)}: neither HDF5 (h5, h5ad, loom) nor zarr nor a matrix folder.",
-            hint="give a 10x h5, an h5ad, a loom, a zarr store, or the folder that holds matrix.mtx, features.tsv and barcodes.tsv.",
+            hint="give a 10x h5, an h5ad, a loom, a zarr store, or the folder that holds matrix.mtx, features.tsv and "
+            "barcodes.tsv.",
         )
     # the three folder formats hold the same three files: a name for where they came from, no other layout
     alike = {"starsolo", "10x_mtx", "cellranger_multi"}

@@ -102,9 +102,7 @@ def columns_of(found: pd.DataFrame, genes: pd.DataFrame) -> tuple[np.ndarray, pd
     return column, var
 
 
-def old_gene_model(
-    gene_ids: np.ndarray, symbols: np.ndarray, marks: pd.DataFrame, genome: str = ""
-) -> tuple[str, str]:
+def old_gene_model(gene_ids: np.ndarray, symbols: np.ndarray, marks: pd.DataFrame, genome: str = "") -> tuple[str, str]:
     """Whether a file's gene model is older than the reference's, and what tells so.
 
     Parameters

@@ -142,7 +142,7 @@ def _prepare(
         if settings["old_gene_model"] == "refuse":
             raise UserError(
                 f"sample {sample}: mapped with an older gene model, {model} ({how}).",
-                hint="map it anew, or set cells: load_counts: old_gene_model to warn (genes are lifted by id and symbol).",
+                hint="map it anew, or set cells: load_counts: old_gene_model to warn: genes are lifted by id and symbol.",
             )
         warnings.append(
             f"older gene model, {model} ({how}): genes were lifted by id and symbol, {n_known} of {len(found)} found"

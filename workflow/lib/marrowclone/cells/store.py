@@ -108,7 +108,10 @@ def read_facts(path: str | Path) -> dict[str, Any]:
 
 def plain_facts(facts: dict[str, Any]) -> dict[str, Any]:
     """``uns["load"]`` as it stands in a read AnnData, as plain Python (JSON-able)."""
-    return {
-        k: [str(v) for v in value] if isinstance(value, (list, np.ndarray)) else getattr(value, "item", lambda v=value: v)()
-        for k, value in facts.items()
-    }  # fmt: skip
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, (list, np.ndarray)):
+            return [str(v) for v in value]
+        return value.item() if isinstance(value, np.generic) else value
+
+    return {k: plain(value) for k, value in facts.items()}

@@ -72,13 +72,17 @@ def _check_barcodes(stream: CountStream) -> None:
 
 
 @contextmanager
-def open_source(path: str | Path, format: str = "auto", *, genome: str = "") -> Iterator[CountStream]:
+def open_source(
+    path: str | Path, format: str = "auto", *, genome: str = "", unfiltered: bool = False
+) -> Iterator[CountStream]:
     """Open a sheet's ``path``, whatever its format (see :mod:`marrowclone.formats`).
 
     Parameters
     ----------
     genome
         whose features are read where a file has several genomes.
+    unfiltered
+        whether, of a folder with both, the unfiltered droplets are meant.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def open_source(path: str | Path, format: str = "auto", *, genome: str = "") -> 
         for files that are missing, broken, hold a barcode twice or several genomes; while blocks are read, for
         values that are no counts.
     """
-    source = resolve(path, format)
+    source = resolve(path, format, unfiltered=unfiltered)
     with ExitStack() as stack:
         if source.kind == "10x_mtx":
             stream = open_mtx(source.tenx, genome)

@@ -151,7 +151,9 @@ def check_indptr(indptr: np.ndarray, n_values: int, n_rows: int, path: Path) -> 
 def check_indices(indices: np.ndarray, size: int, path: Path, what: str) -> np.ndarray:
     """Indices that lie in 0 .. size - 1. UserError otherwise."""
     if indices.size and (indices.min() < 0 or indices.max() >= size):
-        raise UserError(f"{shown(path)}: a {what} index lies outside the {size} there are.", hint="the file is damaged.")
+        raise UserError(
+            f"{shown(path)}: a {what} index lies outside the {size} there are.", hint="the file is damaged."
+        )
     return indices
 
 
