@@ -107,6 +107,8 @@ def old_gene_model(gene_ids: np.ndarray, symbols: np.ndarray, marks: pd.DataFram
 
     Parameters
     ----------
+    gene_ids, symbols
+        names as :func:`clean_names` gives them.
     marks
         ``resources/gene_models.tsv``: names that only the old model has (columns name, model).
     genome
@@ -121,7 +123,7 @@ def old_gene_model(gene_ids: np.ndarray, symbols: np.ndarray, marks: pd.DataFram
     """
     if GRCH37.search(genome):
         return "GRCh37", f"the file calls its genome {genome!r}"
-    names = set(clean_names(gene_ids)) | set(clean_names(symbols))
+    names = set(gene_ids) | set(symbols)
     clones = sum(bool(_CLONE.match(n)) for n in names)
     is_id = marks["name"].str.startswith("ENSG")
     ids = [n for n in marks.loc[is_id, "name"] if n in names]
@@ -131,5 +133,5 @@ def old_gene_model(gene_ids: np.ndarray, symbols: np.ndarray, marks: pd.DataFram
     if len(met) >= MIN_MARKS:
         return "GRCh37", f"names that only its gene models have: {', '.join(met[:3])}"
     if clones >= MIN_CLONES:
-        return "Ensembl before 92", f"{clones} clone names, such as {next(n for n in symbols if _CLONE.match(str(n)))}"
+        return "Ensembl before 92", f"{clones} clone names, such as {min(n for n in names if _CLONE.match(n))}"
     return "", ""

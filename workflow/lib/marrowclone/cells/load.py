@@ -135,14 +135,16 @@ def _prepare(
     marks = read_resource(RESOURCES / "gene_models.tsv") if models is None else models
     found = map_genes(source.gene_ids, source.symbols, genes, aliases)
     column, var = columns_of(found, genes)
-    model, how = old_gene_model(source.gene_ids, source.symbols, marks, str(source.facts.get("genome", "")))
+    model, how = old_gene_model(
+        found["gene_id"].to_numpy(), found["symbol"].to_numpy(), marks, str(source.facts.get("genome", ""))
+    )
     warnings = []
     n_known, n = int((found["target"] >= 0).sum()), len(genes)
     if model:
         if settings["old_gene_model"] == "refuse":
             raise UserError(
                 f"sample {sample}: mapped with an older gene model, {model} ({how}).",
-                hint="map it anew, or set cells: load_counts: old_gene_model to warn: genes are lifted by id and symbol.",
+                hint="map it anew, or set cells: load_counts: old_gene_model to warn (genes are lifted then).",
             )
         warnings.append(
             f"older gene model, {model} ({how}): genes were lifted by id and symbol, {n_known} of {len(found)} found"

@@ -11,8 +11,8 @@ import numpy as np
 from ..cells.sources.anndatas import ID_COLUMNS, several_captures
 from ..cells.sources.loom import BARCODES as LOOM_BARCODES
 from ..cells.sources.loom import NAMES as LOOM_NAMES
+from ..cells.sources.places import count_places, loom_places, open_zarr
 from ..errors import UserError, shown
-from ..formats import count_places, loom_places, open_zarr
 from .peek import NAMES, SAMPLE, UNFILTERED, Peek, check_values, is_counts, known_share
 from .tenx import names_of
 
@@ -39,7 +39,7 @@ def _matrix(node: Any) -> tuple[tuple[int, int], int, np.ndarray]:
         values = np.asarray(node[:rows], dtype=float).ravel()
         return (shape[0], shape[1]), int(np.prod(shape)) if values.any() or shape[0] > rows else 0, values
     shape = tuple(int(n) for n in node.attrs["shape"])
-    return (shape[0], shape[1]), len(node["data"]), np.asarray(node["data"][:SAMPLE], dtype=float)
+    return (shape[0], shape[1]), int(node["data"].shape[0]), np.asarray(node["data"][:SAMPLE], dtype=float)
 
 
 def _index(group: Any, stop: int) -> list[str]:

@@ -13,7 +13,6 @@ import pandas as pd
 from scipy import sparse
 
 from ...errors import UserError, shown
-from ...formats import called, count_places, open_zarr
 from .base import (
     BLOCK_VALUES,
     CUT_HINT,
@@ -26,6 +25,7 @@ from .base import (
     row_ranges,
     trouble,
 )
+from .places import called, count_places, open_zarr
 from .spool import Entries, by_rows
 
 #: Columns of ``var`` (or rows of a loom) in which files carry what the index does not.
@@ -85,7 +85,7 @@ def shape_of(element: Any) -> tuple[int, int]:
 def _csc_entries(group: Any, shape: tuple[int, int], path: Path, where: str) -> Iterator[Entries]:
     """Entries of a matrix stored gene by gene."""
     data, indices = group["data"], group["indices"]
-    indptr = check_indptr(group["indptr"][:], len(data), shape[1], path)
+    indptr = check_indptr(group["indptr"][:], data.shape[0], shape[1], path)
     for start, stop in row_ranges(indptr):
         low, high = int(indptr[start]), int(indptr[stop])
         columns = np.repeat(np.arange(start, stop), np.diff(indptr[start : stop + 1]))
@@ -151,6 +151,16 @@ def several_captures(obs: Any) -> str:
     return ""
 
 
+def _check_chunks(element: Any, path: Path) -> None:
+    """Refuse a zarr matrix of which chunks are missing: zarr reads them as zeros, without a word."""
+    for name in ("data", "indices"):
+        if not hasattr(element, "shape") and element[name].nchunks_initialized < element[name].nchunks:
+            raise UserError(
+                f"{shown(path)}: cannot be read as counts (chunks of {name} are missing).",
+                hint="the store was copied in part; copy it again.",
+            )
+
+
 def choose_place(file: Any, path: Path) -> str:
     """Where in an AnnData file the counts lie: the first place whose values may be counts.
 
@@ -185,6 +195,8 @@ def open_anndata(path: Path, stack: ExitStack, *, zarr: bool = False) -> CountSt
         if absent:
             raise UserError(f"{shown(path)}: AnnData without {' and '.join(absent)}.", hint="the file is damaged.")
         place = choose_place(file, path)
+        if zarr:
+            _check_chunks(file[place], path)
         var = read_elem(file["raw/var" if place == "raw/X" and "raw/var" in file else "var"])
         barcodes = index_of(file["obs"])
         warning = several_captures(file["obs"])

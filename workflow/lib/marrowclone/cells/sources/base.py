@@ -171,9 +171,9 @@ def remap(block: sparse.csr_matrix, column: np.ndarray, n_columns: int) -> spars
 def csr_blocks(group: Any, n_rows: int, n_columns: int, path: Path, where: str) -> Iterator[sparse.csr_matrix]:
     """Blocks of a stored CSR matrix (HDF5 or zarr group with data, indices, indptr)."""
     data, indices = group["data"], group["indices"]
-    if len(data) != len(indices):
-        raise UserError(f"{shown(path)}: {len(data)} values, but {len(indices)} indices.", hint=CUT_HINT)
-    indptr = check_indptr(group["indptr"][:], len(data), n_rows, path)
+    if data.shape != indices.shape:
+        raise UserError(f"{shown(path)}: {data.shape[0]} values, but {indices.shape[0]} indices.", hint=CUT_HINT)
+    indptr = check_indptr(group["indptr"][:], data.shape[0], n_rows, path)
     for start, stop in row_ranges(indptr):
         low, high = int(indptr[start]), int(indptr[stop])
         columns = check_indices(np.asarray(indices[low:high]), n_columns, path, "gene")

@@ -12,9 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from ...errors import UserError, shown
-from ...formats import called, loom_places
 from .anndatas import names_of_genes, what_is_wrong
 from .base import BLOCK_VALUES, CUT_HINT, CountStream, checked, readable
+from .places import called, loom_places
 from .tenx import text_of
 
 #: Attributes of the loom specification 3, of velocyto, of scanpy's write_loom and of the HCA, likeliest first.

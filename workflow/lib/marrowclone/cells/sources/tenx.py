@@ -119,7 +119,10 @@ def _header(stream: IO[bytes], path: Path) -> tuple[int, int, int]:
             hint="the first line of a 10x matrix is '%%MatrixMarket matrix coordinate integer general'.",
         )
     if banner[4:5] not in ([], ["general"]):
-        raise UserError(f"{shown(path)}: a {banner[4]} matrix holds no counts of genes in cells.")
+        raise UserError(
+            f"{shown(path)}: a {banner[4]} matrix holds no counts of genes in cells.",
+            hint="write it as a general matrix, genes x barcodes.",
+        )
     line = stream.readline()
     while line and (line.startswith(b"%") or not line.strip()):
         line = stream.readline()
