@@ -72,6 +72,10 @@ benchmark-accuracy: peers ## accuracy beside today's tools on cohorts with known
 benchmark-realism: $(STAMP) ## simulated beside real cells: figure and distances (DATA=folder)
 	$(BIN)/python benchmarks/realism.py --data "$${DATA:-../shared/data}" --out benchmarks/results
 
+.PHONY: benchmark-loading
+benchmark-loading: $(STAMP) ## memory and time of loading 200,000 cells, beside scanpy (CELLS=number)
+	$(BIN)/python benchmarks/loading.py --cells $(or $(CELLS),200000)
+
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests

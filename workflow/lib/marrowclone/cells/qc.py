@@ -11,11 +11,10 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from .doublets import call_doublets
-from .genes import hb_mask, ig_mask, mito_mask
 from .markers import PLASMA_ANCHORS, PLASMA_CORE, gene_z, log_normalised, panel_genes, type_scores
+from .metrics import metrics
 
 #: Groups for upper limits: coarse, because typing comes later. Types that are not named: ``lymphoid``.
 COARSE: dict[str, str] = {
@@ -32,38 +31,6 @@ MIN_LOG_SD = 0.5
 #: 1 / Phi^-1(3/4): makes a MAD of a normal sample estimate its SD.
 MAD_TO_SD = 1.4826
 T_NK = ("cd4_t", "cd8_t", "nk", "innate_t")
-
-
-def metrics(counts: ad.AnnData) -> pd.DataFrame:
-    """Counts per barcode, with and without immunoglobulin.
-
-    Returns
-    -------
-    DataFrame, index cell: n_umi, n_genes, n_umi_non_ig, n_genes_non_ig (integers); pct_mito, pct_ig,
-    pct_hb (% of all UMIs of the barcode; JCHAIN counts as Ig).
-    """
-    matrix = sparse.csr_matrix(counts.X)
-
-    def umi(mask: np.ndarray) -> np.ndarray:
-        return np.asarray(matrix @ mask.astype(np.int64)).ravel()
-
-    ig = ig_mask(counts.var)
-    detected = sparse.csr_matrix((np.sign(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
-    total, n_ig = umi(np.ones(counts.n_vars, dtype=bool)), umi(ig)
-    genes = np.asarray(detected.sum(axis=1, dtype=np.int64)).ravel()
-    per_cent = 100 / np.maximum(total, 1)
-    return pd.DataFrame(
-        {
-            "n_umi": total,
-            "n_genes": genes,
-            "n_umi_non_ig": total - n_ig,
-            "n_genes_non_ig": genes - np.asarray(detected @ ig.astype(np.int64)).ravel(),
-            "pct_mito": umi(mito_mask(counts.var)) * per_cent,
-            "pct_ig": n_ig * per_cent,
-            "pct_hb": umi(hb_mask(counts.var)) * per_cent,
-        },
-        index=counts.obs_names,
-    )
 
 
 def coarse_types(counts: ad.AnnData, table: pd.DataFrame, panel: pd.DataFrame, scale_from: np.ndarray) -> pd.DataFrame:

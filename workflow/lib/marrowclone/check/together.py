@@ -137,6 +137,14 @@ def _check_named_files(config: Mapping[str, Any], places: configuration.Places) 
     return problems
 
 
+def _genome(config: Mapping[str, Any]) -> str:
+    """The setting ``cells: load_counts: genome``, empty where the configuration is not sound."""
+    value: Any = config
+    for key in ("cells", "load_counts", "genome"):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
 def check_cohort(
     config: Mapping[str, Any],
     *,
@@ -169,7 +177,7 @@ def check_cohort(
     entries = check_samples(sheet, schema)
     named = config.get("tumour_cell_types")
     types = [t for t in named if isinstance(t, str)] if isinstance(named, list) else []
-    wrong_types = check_matrices(sheet, entries, types, notes, read=read_matrices)
+    wrong_types = check_matrices(sheet, entries, types, notes, read=read_matrices, genome=_genome(config))
     file, line = (places or {}).get(("tumour_cell_types",), ("config", None))
     problems = [Problem(file, line, None, f"key tumour_cell_types: {m}", h) for m, h in wrong_types] if entries else []
     clinical = _check_clinical(config, sheet, entries, notes, near)
