@@ -6,12 +6,24 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MARROWCLONE_DATA", ROOT.parent / "shared" / "data"))
+
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@pytest.fixture(autouse=True)
+def same_thread_numbers() -> Iterator[None]:
+    """No test leaves other thread numbers behind: numba refuses to compile once they change in a process."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    yield
+    assert {name: os.environ.get(name) for name in THREADS} == before, "the test changed the process's thread numbers"
 
 
 @pytest.fixture(scope="session")
