@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import results_factory as factory
@@ -175,6 +175,8 @@ def test_knee_points_of_the_facts_are_drawn_and_bad_ones_are_not() -> None:
 
 
 @given(st.lists(st.floats(0, 100), min_size=2, max_size=80))
+@example([0.0, 5e-324])
+@example([100.0, float(np.nextafter(100.0, 0))])
 @settings(max_examples=60, deadline=None)
 def test_a_density_stays_near_its_values(values: list[float]) -> None:
     grid, height = qc_violin.density(np.array(values), 0, 100)

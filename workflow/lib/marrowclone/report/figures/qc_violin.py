@@ -78,8 +78,9 @@ def density(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np
     width = max(0.9 * (spread if np.isfinite(spread) else 0.0) * len(values) ** -0.2, (high - low) / 150)
     grid = np.linspace(start, end, GRID) if end - start > width else np.array([start - width, start, end, end + width])
     # binned first: a sample of 200,000 cells costs as much as one of 2,000
+    # a range that floats cannot divide (ties, or nearly so) is widened by what nobody sees
     counts, edges = np.histogram(
-        values, bins=min(512, max(8, len(values))), range=(start, end if end > start else start + 1e-9)
+        values, bins=min(512, max(8, len(values))), range=(start, max(end, start + 1e-6 * width))
     )
     centres = (edges[:-1] + edges[1:]) / 2
     height = np.exp(-0.5 * ((grid[:, None] - centres[None, :]) / width) ** 2) @ counts
