@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MARROWCLONE_DATA", ROOT.parent / "shared" / "data"))
@@ -24,6 +25,12 @@ def same_thread_numbers() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in THREADS}
     yield
     assert {name: os.environ.get(name) for name in THREADS} == before, "the test changed the process's thread numbers"
+
+
+# Drawn anew at every run, examples find new mistakes; on CI the same ones are drawn, so that a change is judged alone.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("MARROWCLONE_CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

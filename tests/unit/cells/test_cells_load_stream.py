@@ -183,12 +183,14 @@ def test_memory_stays_below_the_counts(tmp_path):
     path = tmp_path / "c.h5"
     nonzeros = loading.write_synthetic(path, 40_000)
     import json
+    import os
     import subprocess
     import sys
 
+    library = str(RESOURCES.parent / "workflow" / "lib")  # pytest's own path is not the other process's
     run = subprocess.run(
         [sys.executable, "-W", "ignore", loading.__file__, "--measure", "ours", str(path)],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": library},
     )  # fmt: skip
     seen = json.loads(run.stdout.splitlines()[-1])
     assert seen["peak"] - seen["before"] < 1.0 * 8 * nonzeros  # reading at once takes 2.5 x or more
