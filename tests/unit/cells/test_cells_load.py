@@ -9,7 +9,8 @@ import pytest
 from captures_by_hand import IDS, defaults, write_h5, write_mtx
 from scipy import sparse
 
-from marrowclone.cells.load import clean_names, to_reference, write_counts
+from marrowclone.cells.gene_names import clean_names
+from marrowclone.cells.load import to_reference, write_counts
 from marrowclone.cells.matrix import measured_everywhere, read_cells
 from marrowclone.cells.sources import read_source
 from marrowclone.errors import UserError

@@ -15,7 +15,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from marrowclone.cells import metrics as metrics_module
 from marrowclone.cells.load import load_counts, to_reference, write_counts
 from marrowclone.cells.matrix import read_cells
 from marrowclone.cells.metrics import metrics, metrics_of_file
@@ -170,7 +169,7 @@ def test_metrics_of_a_file_are_those_of_memory(tmp_path, monkeypatch):
     counts, _ = simulate({"plasma": 20, "cd4_t": 20, "monocyte": 5})
     write_counts(tmp_path / "c.h5ad", counts)
     whole = metrics(counts)
-    monkeypatch.setattr(metrics_module, "BLOCK_VALUES", 3000)
+    monkeypatch.setattr(base.row_ranges, "__defaults__", (3000,))
     pd.testing.assert_frame_equal(metrics_of_file(tmp_path / "c.h5ad"), whole)
     pd.testing.assert_frame_equal(metrics(counts), whole)
     assert (whole["n_umi"] == np.asarray(counts.X.sum(axis=1)).ravel()).all()

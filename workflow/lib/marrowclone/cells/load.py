@@ -7,6 +7,7 @@ are summed. What is not found is kept behind the reference genes (a CAR transgen
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,6 @@ from .gene_names import KEY_GENES, clean_names, columns_of, map_genes, old_gene_
 from .sources import CountStream, RawCounts, open_source
 from .sources.base import remap
 from .store import CountsWriter, stored_facts
-
-__all__ = ["VAR_COLUMNS", "clean_names", "load_counts", "map_genes", "to_reference", "write_counts"]
 
 VAR_COLUMNS = ("gene_id", "chromosome", "start", "end", "arm", "locus", "measured")
 #: Reference genes below which a file has surely been cut to chosen genes [J]; the shortest list of 10x has 18,000.
@@ -238,25 +237,19 @@ def load_counts(
         placing = _prepare(stream, sample, genes, aliases, settings, models)
 
         def write(target: Path) -> None:
-            opened: list[CountsWriter] = []
+            with ExitStack() as opened:
 
-            def begin() -> CountsWriter:
-                placing.again()
-                for before in opened:
-                    before.__exit__(None, None, None)
-                opened.append(CountsWriter(target, len(placing.var)))
-                return opened[-1]
+                def begin() -> CountsWriter:
+                    opened.close()  # of a file that proved unsorted, what was written so far
+                    placing.again()
+                    return opened.enter_context(CountsWriter(target, len(placing.var)))
 
-            try:
                 writer = stream.consume(begin, lambda to, block: to.add(placing.place(block)))
                 if placing.n_seen != len(stream.barcodes):
                     raise AssertionError(f"{shown(path)}: {placing.n_seen} rows of {len(stream.barcodes)}")
                 obs, more = placing.finish(settings["min_share_mapped"])
                 facts.update(more)
                 writer.close(obs, placing.var, facts)
-            finally:
-                for before in opened:
-                    before.__exit__(None, None, None)
 
         write_whole(out, write)
     return facts

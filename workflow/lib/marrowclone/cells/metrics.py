@@ -13,25 +13,13 @@ from anndata.io import read_elem
 from scipy import sparse
 
 from .genes import hb_mask, ig_mask, mito_mask
-
-#: Stored values looked at together.
-BLOCK_VALUES = 1 << 22
+from .sources.base import row_ranges
 
 
 def _masks(var: pd.DataFrame) -> np.ndarray:
     """genes x (all, Ig, mitochondrial, haemoglobin), 0 or 1."""
     sets = (np.ones(len(var), dtype=bool), ig_mask(var), mito_mask(var), hb_mask(var))
     return np.column_stack(sets).astype(np.int64)
-
-
-def _ranges(indptr: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Ranges of rows with about :data:`BLOCK_VALUES` stored values."""
-    start, n = 0, len(indptr) - 1
-    while start < n:
-        stop = int(np.searchsorted(indptr, int(indptr[start]) + BLOCK_VALUES, side="right")) - 1
-        stop = min(max(stop, start + 1), n)
-        yield start, stop
-        start = stop
 
 
 def _table(blocks: Iterable[sparse.csr_matrix], var: pd.DataFrame, cells: pd.Index) -> pd.DataFrame:
@@ -67,7 +55,7 @@ def metrics(counts: ad.AnnData) -> pd.DataFrame:
     pct_hb (% of all UMIs of the barcode; JCHAIN counts as Ig).
     """
     matrix = sparse.csr_matrix(counts.X)
-    pieces = (matrix[start:stop] for start, stop in _ranges(matrix.indptr))
+    pieces = (matrix[start:stop] for start, stop in row_ranges(matrix.indptr))
     return _table(pieces, counts.var, counts.obs_names)
 
 
@@ -79,7 +67,7 @@ def metrics_of_file(path: str | Path) -> pd.DataFrame:
         indptr = group["indptr"][()]
 
         def pieces() -> Iterator[sparse.csr_matrix]:
-            for start, stop in _ranges(indptr):
+            for start, stop in row_ranges(indptr):
                 low, high = int(indptr[start]), int(indptr[stop])
                 yield sparse.csr_matrix(
                     (group["data"][low:high], group["indices"][low:high], indptr[start : stop + 1] - indptr[start]),

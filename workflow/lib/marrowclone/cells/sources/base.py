@@ -131,7 +131,7 @@ def row_ranges(indptr: np.ndarray, most: int = BLOCK_VALUES) -> Iterator[tuple[i
     """Ranges of rows with at most ``most`` stored values each (one row at least)."""
     start, n = 0, len(indptr) - 1
     while start < n:
-        stop = int(np.searchsorted(indptr, indptr[start] + most, side="right")) - 1
+        stop = int(np.searchsorted(indptr, int(indptr[start]) + most, side="right")) - 1
         stop = min(max(stop, start + 1), n)
         yield start, stop
         start = stop
