@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from marrowclone.cells.doublets import choose_threshold, expected_rate
 from marrowclone.cells.genes import hb_mask, ig_mask, locus_of_symbols, mito_mask, unwanted_for_latent
 from marrowclone.cells.markers import gene_z, type_scores
 from marrowclone.cells.qc import metrics, qc_cells
+from marrowclone.cells.store import stored_facts
 from marrowclone.keys import CELL_TYPES, TABLES
 from marrowclone.resources import RESOURCES, gene_table, read_resource
 
@@ -162,6 +165,14 @@ def test_ambient_ig_is_read_from_t_cells():
     assert facts["ambient_ig"] == pytest.approx(t_cells, rel=0.05)
     _, facts = run(simulate({"plasma": 50})[0])
     assert facts["ambient_ig"] is None  # a sorted sample has no T cells to read it from
+
+
+def test_what_loading_warned_of_is_said_with_the_sample():
+    counts, _ = simulate(MIX)
+    counts.uns["load"] = stored_facts({"n_barcodes": 1, "warnings": ["older gene model, GRCh37"]})
+    _, facts = run(counts)
+    assert facts["warnings"][-1] == "older gene model, GRCh37"  # a log alone is read by nobody
+    json.dumps(facts)  # arrays of strings, as an h5ad holds them, are no JSON
 
 
 def test_scores_mean_the_same_in_a_sorted_sample():

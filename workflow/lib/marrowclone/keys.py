@@ -134,6 +134,9 @@ IMMUNE_TYPES: tuple[str, ...] = ("cd4_t", "cd8_t", "nk", "monocyte", "b_cell")
 #: cells was found in 1 of 3, of 12 and of 20 in 2 of 3, of 30 in 3 of 3.
 HIDDEN_TUMOUR_CELLS = 30
 
+#: % of UMIs of T and NK cells that are immunoglobulin from which a capture's soup is warned of. [J]
+MOST_AMBIENT_IG = 5
+
 MALIGNANT, NORMAL, UNASSIGNED = "malignant", "normal", "unassigned"
 
 #: Days per month, for every rate "per month" (365.25 / 12).

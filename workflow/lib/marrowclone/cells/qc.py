@@ -12,9 +12,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from ..keys import MOST_AMBIENT_IG
 from .doublets import call_doublets
 from .markers import PLASMA_ANCHORS, PLASMA_CORE, gene_z, log_normalised, panel_genes, type_scores
 from .metrics import metrics
+from .store import plain_facts
 
 #: Groups for upper limits: coarse, because typing comes later. Types that are not named: ``lymphoid``.
 COARSE: dict[str, str] = {
@@ -163,14 +165,14 @@ def _facts(
 
 
 def _warnings(facts: dict[str, Any], counts: ad.AnnData, panel: pd.DataFrame) -> list[str]:
-    """What a person should know about the sample as a whole."""
+    """What a person should know about the sample as a whole; what loading said comes last."""
     notes = []
     if not facts["n_kept"]:
         notes.append("no barcode passed: the sample gives nothing to later chapters")
     elif facts["n_kept"] < 0.2 * facts["n_barcodes"]:
         share = 100 * facts["n_kept"] / facts["n_barcodes"]
         notes.append(f"only {share:.0f}% of barcodes passed (an unfiltered matrix, or a failed capture)")
-    if facts["ambient_ig"] is not None and facts["ambient_ig"] > 5:  # [J]
+    if facts["ambient_ig"] is not None and facts["ambient_ig"] > MOST_AMBIENT_IG:
         notes.append(f"ambient immunoglobulin: {facts['ambient_ig']:.1f}% of UMIs in T and NK cells")
     measured = counts.var_names[counts.var["measured"].to_numpy(dtype=bool)]
     absent = sorted(set(PLASMA_CORE) - set(measured))
@@ -179,4 +181,4 @@ def _warnings(facts: dict[str, Any], counts: ad.AnnData, panel: pd.DataFrame) ->
     lost = set(panel["symbol"]) - set(measured)
     if len(lost) > 0.2 * panel["symbol"].nunique():
         notes.append(f"{len(lost)} of {panel['symbol'].nunique()} marker genes are not in the file")
-    return notes
+    return [*notes, *plain_facts(dict(counts.uns.get("load", {}))).get("warnings", [])]

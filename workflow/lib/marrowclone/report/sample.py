@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from ..cells import store
 from . import gather
 from .words import missing
 
@@ -53,15 +53,8 @@ class Sample:
 
 
 def load_facts(path: str | Path | None) -> dict[str, Any]:
-    """What loading says of a capture: ``uns["load"]`` of the counts file, without its matrix."""
-    if not path or not Path(path).is_file():
-        return {}
-    import h5py
-    from anndata.io import read_elem
-
-    with h5py.File(path, "r") as file:
-        found = read_elem(file["uns/load"]) if "uns/load" in file else {}
-    return {str(k): v.item() if isinstance(v, np.generic) else v for k, v in dict(found).items()}
+    """What loading says of a capture; empty where there is no counts file."""
+    return store.read_facts(path) if path and Path(path).is_file() else {}
 
 
 def read_sample(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..keys import MOST_AMBIENT_IG
 from . import words
 from .blocks import Mark, Section, Table
 from .figures import composition, knee
@@ -127,7 +128,7 @@ def ambient_section(sample: Sample) -> Section:
             "Ambient immunoglobulin is not assessable: fewer than ten T- and NK-like barcodes were kept."
         )
     else:
-        said = "above the warning limit of 5% [J]" if ig > 5 else "below the warning limit of 5% [J]"
+        said = f"{'above' if ig > MOST_AMBIENT_IG else 'below'} the warning limit of {MOST_AMBIENT_IG}% [J]"
         section.notes.append(
             f"Ambient immunoglobulin: kept T- and NK-like barcodes, which make none, have a median of "
             f"{words.number(ig, 2)}% of their UMIs on it, {said}."
