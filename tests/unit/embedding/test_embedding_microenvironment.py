@@ -13,9 +13,9 @@ from marrowclone.embedding.microenvironment import (
     PARTS,
     RATIO_GENES,
     clr,
-    jeffreys,
     measure_microenvironment,
     measure_names,
+    share_of,
 )
 from marrowclone.keys import TABLES
 from marrowclone.resources import RESOURCES, gene_table, read_resource
@@ -74,8 +74,8 @@ def test_shares_leave_plasma_erythroid_and_unresolved_out():
 
 
 def test_jeffreys_is_the_beta_posterior_of_half_and_half():
-    assert jeffreys(3, 20)[1:] == pytest.approx(stats.beta.ppf([0.025, 0.975], 3.5, 17.5))
-    assert jeffreys(0, 20)[1] == 0 and jeffreys(20, 20)[2] == 1
+    assert share_of(3, 20)[1:] == pytest.approx(stats.beta.ppf([0.025, 0.975], 3.5, 17.5))
+    assert share_of(0, 20)[1] == 0 and share_of(20, 20)[2] == 1
 
 
 def test_log_ratios_sum_to_zero_and_survive_zeros():

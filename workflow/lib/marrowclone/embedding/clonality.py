@@ -55,7 +55,7 @@ def call_clonality(
     table = cell_table(counts, symbols, cells, settings)
     light_v = table.attrs.pop("light_v")
     donors = table[(table["patient"] != patient) & table["is_plasma"].astype(bool)]
-    a, b, _ = gr.kappa_share(donors[["patient", "light_chain"]])
+    a, b = gr.kappa_share(donors[["patient", "light_chain"]])
     mine = (table["patient"] == patient).to_numpy()
     table, light_v = table[mine].reset_index(drop=True), light_v[mine].reset_index(drop=True)
     table = _with_contigs(table, contigs, settings)

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from ..cells import light_chain
+from ..intervals import jeffreys
 from ..keys import TABLES
 from .receptor import ISOTYPES, NO_HEAVY
 
@@ -22,8 +23,8 @@ MOST_V_UMIS = 20.0
 SAMPLE, TIMEPOINT, CLUSTER, V_GENE = "sample", "timepoint", "cluster", "v_gene"
 
 
-def kappa_share(donors: pd.DataFrame) -> tuple[float, float, str]:
-    """Beta parameters of the kappa share of normal plasma cells, and where they come from.
+def kappa_share(donors: pd.DataFrame) -> tuple[float, float]:
+    """Beta parameters of the kappa share of normal plasma cells.
 
     Parameters
     ----------
@@ -33,13 +34,13 @@ def kappa_share(donors: pd.DataFrame) -> tuple[float, float, str]:
     a, b = KAPPA_PRIOR
     called = donors[donors["light_chain"].isin([light_chain.KAPPA, light_chain.LAMBDA])]
     if called.empty:
-        return a, b, "Beta(60, 40)"
+        return a, b
     is_kappa = called["light_chain"] == light_chain.KAPPA
     by_donor = is_kappa.groupby(called["patient"]).agg(["sum", "size"])
     weight = np.minimum(by_donor["size"], MOST_PER_DONOR) / by_donor["size"]
     a += float((weight * by_donor["sum"]).sum())
     b += float((weight * (by_donor["size"] - by_donor["sum"])).sum())
-    return a, b, f"Beta(60, 40) and {len(called)} plasma cells of {len(by_donor)} healthy donors"
+    return a, b
 
 
 def chance_of(k: int, n: int, a: float, b: float) -> tuple[float, float]:
@@ -104,7 +105,7 @@ def test_groups(cells: pd.DataFrame, light_v: pd.DataFrame, settings: Mapping[st
         for gene, k, n, p in _expanded_v(part, settings):
             row = _row(V_GENE, gene, part[part["v_light"] == gene], light_v, settings, a, b)
             # how many cells have this V gene says more than their light chain, which it implies
-            lower, upper = _jeffreys(k, n)
+            lower, upper = jeffreys(k, n)
             row |= {"n_called": n, "share": k / n, "lower": lower, "upper": upper, "p": p, "llr": np.nan,
                     "p_integrated": np.nan, "verdict": "expanded"}  # fmt: skip
             rows.append(row)
@@ -119,14 +120,9 @@ def _expanded_v(part: pd.DataFrame, settings: Mapping[str, Any]) -> list[tuple[s
     if len(known) >= settings["min_cells"]:
         for gene, k in known.value_counts().sort_index().items():
             p = float(stats.binom.sf(k - 1, len(known), settings["max_normal_v_share"]))
-            if _jeffreys(int(k), len(known))[0] > settings["max_normal_v_share"] and p < settings["max_v_p"]:
+            if jeffreys(int(k), len(known))[0] > settings["max_normal_v_share"] and p < settings["max_v_p"]:
                 found.append((str(gene), int(k), len(known), p))
     return sorted(found, key=lambda f: (-f[1], f[0]))
-
-
-def _jeffreys(k: int, n: int) -> tuple[float, float]:
-    lower, upper = (float(stats.beta.ppf(q, k + 0.5, n - k + 0.5)) for q in (0.025, 0.975))
-    return lower, upper
 
 
 def _row(

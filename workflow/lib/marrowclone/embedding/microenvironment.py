@@ -14,8 +14,9 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse, special, stats
+from scipy import sparse, special
 
+from ..intervals import jeffreys
 from ..keys import CELL_TYPES, PLASMA, TABLES, UNRESOLVED
 
 ERYTHROID = "erythroid"
@@ -67,11 +68,9 @@ def measure_names(programmes: pd.DataFrame) -> list[str]:
     ]
 
 
-def jeffreys(k: int, n: int) -> tuple[float, float, float]:
-    """Share k/n with its Jeffreys 95% interval; the ends are 0 and 1 where k is 0 and n (Brown 2001)."""
-    lower = 0.0 if k == 0 else float(stats.beta.ppf(0.025, k + 0.5, n - k + 0.5))
-    upper = 1.0 if k == n else float(stats.beta.ppf(0.975, k + 0.5, n - k + 0.5))
-    return k / n, lower, upper
+def share_of(k: int, n: int) -> tuple[float, float, float]:
+    """Share k/n with its Jeffreys 95% interval."""
+    return k / n, *jeffreys(k, n)
 
 
 def clr(counts: np.ndarray, pseudocount: float, rng: np.random.Generator, n_draws: int = 4000) -> np.ndarray:
@@ -146,10 +145,10 @@ def _composition(cells: pd.DataFrame, settings: Mapping[str, Any], seed: int, sa
         yield Measure(f"clr.{t}", value, lower, upper, n, note) if enough else _few(f"clr.{t}", n, least, "cells")
     for t in (t for t in CELL_TYPES if t not in (PLASMA, ERYTHROID)):
         k = int(size.get(t, 0))
-        yield Measure(f"share.{t}", *jeffreys(k, n), n=n) if enough else _few(f"share.{t}", n, least, "cells")
+        yield Measure(f"share.{t}", *share_of(k, n), n=n) if enough else _few(f"share.{t}", n, least, "cells")
     k, n = int((cells["cell_type"] == UNRESOLVED).sum()), len(cells)
     name = f"share.{UNRESOLVED}"
-    yield Measure(name, *jeffreys(k, n), n=n) if n >= least else _few(name, n, least, "cells")
+    yield Measure(name, *share_of(k, n), n=n) if n >= least else _few(name, n, least, "cells")
 
 
 def _shares(cells: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Measure]:
@@ -161,12 +160,12 @@ def _shares(cells: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Measur
         k = int(counted.sum())
         unknown = int((cells["cell_type"].isin(base) & (cells["cell_state"] == "")).sum()) if states else 0
         note = f"{unknown} cells without a state count as not" if unknown else ""
-        yield Measure(name, *jeffreys(k, n), n=n, note=note) if n >= least else _few(name, n, least, ", ".join(base))
+        yield Measure(name, *share_of(k, n), n=n, note=note) if n >= least else _few(name, n, least, ", ".join(base))
     n4, n8 = (int((cells["cell_type"] == t).sum()) for t in ("cd4_t", "cd8_t"))
     if n4 + n8 < least:
         yield _few("cd4_cd8_ratio", n4 + n8, least, "cd4_t, cd8_t")
         return
-    _, lower, upper = jeffreys(n4, n4 + n8)
+    lower, upper = jeffreys(n4, n4 + n8)
     with np.errstate(divide="ignore"):
         ends = [float(np.divide(p, 1 - p)) if p < 1 else float("nan") for p in (lower, upper)]
     note = "no CD8 T cell: no upper end" if n8 == 0 else ""

@@ -40,21 +40,6 @@ def clopper_pearson(x: float, n: float, *, confidence: float = 0.95) -> tuple[fl
     return lower, upper
 
 
-def jeffreys(x: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Equal-tailed Jeffreys interval, from Beta(x + 1/2, n - x + 1/2).
-
-    The lower end is 0 for x = 0 and the upper end 1 for x = n, as is usual for this interval.
-    """
-    if n <= 0:
-        return 0.0, 1.0
-    tail = (1 - confidence) / 2
-    posterior = stats.beta(x + 0.5, n - x + 0.5)
-    return (
-        0.0 if x <= 0 else float(posterior.ppf(tail)),
-        1.0 if x >= n else float(posterior.isf(tail)),
-    )
-
-
 def jeffreys_draws(x: float, n: float, *, draws: int, rng: np.random.Generator) -> Array:
     """``draws`` values of Beta(x + 1/2, n - x + 1/2): never 0, never 1."""
     tiny = np.finfo(float).tiny
