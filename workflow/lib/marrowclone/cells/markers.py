@@ -79,15 +79,24 @@ def gene_z(expression: pd.DataFrame, scale_from: np.ndarray | None = None) -> pd
     return z.clip(lower=-MOST_Z, upper=MOST_Z)
 
 
+def state_score(z: pd.DataFrame, wanted: Iterable[str], guards: Iterable[str]) -> pd.Series:
+    """Mean z of the wanted genes less half the mean positive part of z of the guards, per cell.
+
+    Genes that ``z`` lacks are left out; -inf without any wanted one. A gene that a cell's capture did not measure is
+    NaN and left out for that cell; where it measured none, the cell gets the lowest possible z: nothing speaks for it.
+    """
+    there, against = ([g for g in genes if g in z.columns] for genes in (wanted, guards))
+    if there:
+        score = z[there].mean(axis=1).fillna(-MOST_Z)
+    else:
+        score = pd.Series(-np.inf, index=z.index)
+    if against:
+        score = score - GUARD_WEIGHT * z[against].clip(lower=0).mean(axis=1).fillna(0.0)
+    return score
+
+
 def type_scores(z: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
-    """Score of every cell for every type of the panel.
-
-    A state's score is the mean z of its positive genes less half the mean positive part of
-    z of its guards; a type's score is that of its best state. Genes that ``z`` lacks are left
-    out; a type with none of its positive genes scores -inf.
-
-    A gene that a cell's capture did not measure is NaN and left out for that cell; a type none of whose genes
-    it measured gets the lowest possible z there: nothing speaks for it.
+    """Score of every cell for every type of the panel: that of the type's best state (:func:`state_score`).
 
     Returns
     -------
@@ -95,12 +104,8 @@ def type_scores(z: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     """
     states: dict[str, list[np.ndarray]] = {}
     for (cell_type, _), rows in panel.groupby(["cell_type", "state"], sort=False):
-        positive = [g for g in rows.loc[rows["direction"] == "+", "symbol"] if g in z.columns]
-        guards = [g for g in rows.loc[rows["direction"] == "-", "symbol"] if g in z.columns]
-        score = z[positive].mean(axis=1).fillna(-MOST_Z).to_numpy() if positive else np.full(len(z), -np.inf)
-        if guards:
-            score = score - GUARD_WEIGHT * z[guards].clip(lower=0).mean(axis=1).fillna(0.0).to_numpy()
-        states.setdefault(str(cell_type), []).append(score)
+        wanted, guards = (rows.loc[rows["direction"] == sign, "symbol"] for sign in "+-")
+        states.setdefault(str(cell_type), []).append(state_score(z, wanted, guards).to_numpy())
     return pd.DataFrame({t: np.max(s, axis=0) for t, s in states.items()}, index=z.index)
 
 

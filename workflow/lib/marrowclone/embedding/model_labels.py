@@ -83,18 +83,18 @@ def annotate(counts: ad.AnnData, model: Any, *, path: str | Path = "the model") 
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         import celltypist
+        import scanpy as sc
 
         logging.getLogger("celltypist.logger").setLevel(logging.ERROR)
         parts = []
         for start in range(0, counts.n_obs, BLOCK):
-            x = sparse.csr_matrix(counts.X[start : start + BLOCK], dtype=np.float32)
-            total = np.asarray(x.sum(axis=1)).ravel()
-            factor = np.divide(TARGET, total, out=np.zeros_like(total), where=total > 0)
-            x = sparse.csr_matrix(sparse.diags(factor) @ x, dtype=np.float32)
-            x.data = np.log1p(x.data)
             block = ad.AnnData(
-                X=x, obs=counts.obs.iloc[start : start + BLOCK, :0].copy(), var=counts.var.iloc[:, :0].copy()
+                X=sparse.csr_matrix(counts.X[start : start + BLOCK], dtype=np.float32),
+                obs=counts.obs.iloc[start : start + BLOCK, :0].copy(),
+                var=counts.var.iloc[:, :0].copy(),
             )
+            sc.pp.normalize_total(block, target_sum=TARGET)
+            sc.pp.log1p(block)
             found = celltypist.annotate(block, model=model, majority_voting=False)
             parts.append(
                 pd.DataFrame(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..cells.markers import GUARD_WEIGHT, MOST_Z, gene_z
+from ..cells.markers import MOST_Z, gene_z, state_score
 from ..keys import PLASMA
 
 #: Share of a group's cells that shows a required gene, where the cell itself does not. [J]
@@ -27,15 +27,11 @@ MIN_CELLS = 50
 
 
 def state_scores(z: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean z of a state's ``+`` and ``!`` genes less half the mean positive z of its ``-`` genes; -inf without any."""
+    """Per state: :func:`~..cells.markers.state_score` of its ``+`` and ``!`` genes against its ``-`` genes."""
     scores = {}
     for state, mine in rows.groupby("state", sort=False):
-        wanted = [g for g in mine.loc[mine["direction"] != "-", "symbol"] if g in z.columns]
-        guards = [g for g in mine.loc[mine["direction"] == "-", "symbol"] if g in z.columns]
-        score = z[wanted].mean(axis=1).fillna(-MOST_Z) if wanted else pd.Series(-np.inf, index=z.index)
-        if guards:
-            score = score - GUARD_WEIGHT * z[guards].clip(lower=0).mean(axis=1).fillna(0.0)
-        scores[str(state)] = score
+        guard = mine["direction"] == "-"
+        scores[str(state)] = state_score(z, mine.loc[~guard, "symbol"], mine.loc[guard, "symbol"])
     return pd.DataFrame(scores, index=z.index)
 
 
