@@ -8,25 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..cells.sources.anndatas import ID_COLUMNS, several_captures
+from ..cells.sources.anndatas import ID_COLUMNS, SYMBOL_COLUMNS, several_captures
 from ..cells.sources.loom import BARCODES as LOOM_BARCODES
 from ..cells.sources.loom import NAMES as LOOM_NAMES
 from ..cells.sources.places import count_places, loom_places, open_zarr
 from ..errors import UserError, shown
 from .peek import NAMES, SAMPLE, UNFILTERED, Peek, check_values, is_counts, known_share
 from .tenx import names_of
-
-#: Columns of ``var`` that hold gene names in files of scanpy, CELLxGENE and others.
-GENE_COLUMNS = (
-    "gene_symbols",
-    "gene_symbol",
-    "feature_name",
-    "gene_name",
-    "symbol",
-    "gene_ids",
-    "gene_id",
-    "feature_id",
-)
 
 
 def _matrix(node: Any) -> tuple[tuple[int, int], int, np.ndarray]:
@@ -64,22 +52,35 @@ def _gene_names(file: Any, place: str) -> list[str]:
     var = file["raw/var"] if place == "raw/X" and "raw/var" in file else file["var"]
     names = _index(var, NAMES)
     if known_share(names) == 0 and not hasattr(var, "dtype"):
-        for column in GENE_COLUMNS:
+        for column in (*SYMBOL_COLUMNS, *ID_COLUMNS):
             if column in var and known_share(other := _column(var, column, NAMES)) > 0:
                 return other
     return names
 
 
-def _no_counts(file: Any, path: Path, places: list[str], seen: dict[str, Any], hint: str) -> str | Peek:
-    """The place to speak of when none holds raw counts: a peek at an empty matrix, or an error. Else its name."""
-    first = next((p for p in ("X", *places) if p in seen and seen[p][1]), None)
-    if first is None:
-        return Peek(shown(path), n_genes=seen[places[0]][0][1], n_cells=seen[places[0]][0][0])
-    try:
-        check_values(seen[first][2], f"{shown(path)}: {first}")
-    except UserError as error:
-        raise UserError(error.message, hint=f"{hint} (looked at {', '.join(places)}).") from None
-    return first
+def _where_counts_are(
+    file: Any, path: Path, places: list[str], hint: str
+) -> tuple[str, tuple[int, int], int, np.ndarray]:
+    """The first place whose sample of values is raw counts: its name, shape as stored, stored values, the sample.
+
+    Where every place is empty, the first one, with 0 stored values.
+
+    Raises
+    ------
+    UserError
+        when values lie there, and none of them are raw counts.
+    """
+    seen = {place: _matrix(file[place]) for place in places}
+    good = next((p for p, (_, stored, values) in seen.items() if stored and is_counts(values)), None)
+    if good is None:
+        wrong = next((p for p in ("X", *places) if p in seen and seen[p][1]), None)
+        if wrong is not None:
+            try:
+                check_values(seen[wrong][2], f"{shown(path)}: {wrong}")
+            except UserError as error:
+                raise UserError(error.message, hint=f"{hint} (looked at {', '.join(places)}).") from None
+        good = wrong or places[0]
+    return good, *seen[good]
 
 
 def peek_anndata(path: Path, *, zarr: bool = False) -> Peek:
@@ -104,14 +105,11 @@ def peek_anndata(path: Path, *, zarr: bool = False) -> Peek:
             raise UserError(f"{shown(path)}: {kind} without X, raw or layers.", hint="it holds no matrix.")
         if absent:
             raise UserError(f"{shown(path)}: {kind} without {' and '.join(absent)}.", hint="the file is damaged.")
-        seen = {place: _matrix(file[place]) for place in places}
-        good = next((p for p, (_, stored, values) in seen.items() if stored and is_counts(values)), None)
-        if good is None:
-            other = _no_counts(file, path, places, seen, "put raw counts into X, raw.X or layers['counts']")
-            if isinstance(other, Peek):
-                return other
-            good = other
-        (n_cells, n_genes), stored, values = seen[good]
+        good, (n_cells, n_genes), stored, values = _where_counts_are(
+            file, path, places, "put raw counts into X, raw.X or layers['counts']"
+        )
+        if not stored:
+            return Peek(shown(path), n_genes=n_genes, n_cells=n_cells)
         barcodes, genes = _index(file["obs"], UNFILTERED), _gene_names(file, good)
         if len(barcodes) != min(n_cells, UNFILTERED) or len(genes) != min(n_genes, NAMES):
             raise UserError(
@@ -143,14 +141,9 @@ def peek_loom(path: Path) -> Peek:
 
     with h5py.File(path, "r") as file:
         places = list(loom_places(file))
-        seen = {place: _matrix(file[place]) for place in places}
-        good = next((p for p, (_, stored, values) in seen.items() if stored and is_counts(values)), None)
-        if good is None:
-            other = _no_counts(file, path, places, seen, "write raw counts as /matrix")
-            if isinstance(other, Peek):
-                return other
-            good = other
-        (n_genes, n_cells), stored, values = seen[good]
+        good, (n_genes, n_cells), stored, values = _where_counts_are(file, path, places, "write raw counts as /matrix")
+        if not stored:
+            return Peek(shown(path), n_genes=n_genes, n_cells=n_cells)
         rows, columns = file["row_attrs"], file["col_attrs"]
         names = [names_of(rows[n], NAMES) for n in (*LOOM_NAMES, *ID_COLUMNS) if n in rows]
         genes = max(names, key=known_share, default=[])
