@@ -64,6 +64,32 @@ def _swatch(x: float, y: float, colour: str) -> Rectangle:
     return Rectangle((x, y), 0.12, 0.11, facecolor=colour, linewidth=0)
 
 
+def draw_shares(axes: Axes, y: float, parts: Sequence[tuple[str, float]], span: float) -> None:
+    """A bar of shares at ``y``, each labelled where it has room.
+
+    ``parts``: colour and share of each; ``span``: width of the axis from 0 to 1 in inches.
+    """
+    start = 0.0
+    for colour, part in parts:
+        if part <= 0:
+            continue
+        axes.barh(y, part, BAR, left=start, color=colour, edgecolor=style.PAPER, linewidth=0.8)
+        text = words.share(part)
+        if part * span > style.text_width(text, style.TINY) + 0.08:
+            axes.text(
+                start + part / 2, y, text, ha="center", va="center", fontsize=style.TINY,
+                color=style.PAPER if _dark(colour) else style.INK,
+            )  # fmt: skip
+        start += part
+
+
+def share_axis(axes: Axes, label: str) -> None:
+    """The axis below bars of shares."""
+    style.bare(axes, keep=["bottom"])
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+    axes.set_xlabel(label)
+
+
 @style.figure
 def composition(shares: pd.DataFrame, names: Sequence[str], totals: Sequence[int]) -> Figure:
     """Draw one bar per sample.
@@ -93,25 +119,11 @@ def composition(shares: pd.DataFrame, names: Sequence[str], totals: Sequence[int
     axes.set_xlim(0, 1)
     y = 0.0
     for i, tall in enumerate(heights):
-        middle, start = y + tall / 2, 0.0
-        for group in groups:
-            part = float(shares[group].iloc[i])
-            if part <= 0:
-                continue
-            colour = GROUP_COLOURS[group]
-            axes.barh(middle, part, BAR, left=start, color=colour, edgecolor=style.PAPER, linewidth=0.8)
-            text = words.share(part)
-            if part * span > style.text_width(text, style.TINY) + 0.08:
-                axes.text(
-                    start + part / 2, middle, text, ha="center", va="center", fontsize=style.TINY,
-                    color=style.PAPER if _dark(colour) else style.INK,
-                )  # fmt: skip
-            start += part
+        middle = y + tall / 2
+        draw_shares(axes, middle, [(GROUP_COLOURS[g], float(shares[g].iloc[i])) for g in groups], span)
         axes.text(-0.015, middle, wrapped[i], ha="right", va="center", fontsize=style.SMALL, linespacing=1.1)
         note = f"{totals[i]:,} cells" if totals[i] else "no cells"
         axes.text(1.012, middle, note, ha="left", va="center", fontsize=style.SMALL, color=style.MUTED)
         y += tall
-    style.bare(axes, keep=["bottom"])
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
-    axes.set_xlabel("share of kept cells")
+    share_axis(axes, "share of kept cells")
     return fig

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from .. import words
 from . import style
 from .cohort import DROP_COLOURS
-from .composition import BAR, _dark, draw_legend, legend_rows
+from .composition import BAR, draw_legend, draw_shares, legend_rows, share_axis
 
 KEPT_COLOUR, OTHERS_COLOUR = "#56B4E9", "#5b6472"
 OTHERS = "other combinations"
@@ -39,27 +39,14 @@ def fates(counts: pd.DataFrame) -> Figure:
     axes.set_ylim(body, 0)
     axes.set_xlim(0, 1)
     for i, (name, row) in enumerate(counts.iterrows()):
-        y, start, total = tall * (i + 0.5), 0.0, float(row.sum())
-        for key, colour in colours.items():
-            part = float(row[key]) / total if total else 0.0
-            if part <= 0:
-                continue
-            axes.barh(y, part, BAR, left=start, color=colour, edgecolor=style.PAPER, linewidth=0.8)
-            text = words.share(part)
-            if part * span > style.text_width(text, style.TINY) + 0.08:
-                axes.text(
-                    start + part / 2, y, text, ha="center", va="center", fontsize=style.TINY,
-                    color=style.PAPER if _dark(colour) else style.INK,
-                )  # fmt: skip
-            start += part
+        y, total = tall * (i + 0.5), float(row.sum())
+        draw_shares(axes, y, [(c, float(row[k]) / total if total else 0.0) for k, c in colours.items()], span)
         axes.text(
             -0.015, y, style.wrap(str(name), left - 0.15), ha="right", va="center", fontsize=style.SMALL,
             fontweight="bold" if name == "plasma-like" else "normal",
         )  # fmt: skip
         axes.text(1.012, y, words.count(total, "barcode"), va="center", fontsize=style.SMALL, color=style.MUTED)
-    style.bare(axes, keep=["bottom"])
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
-    axes.set_xlabel("share of the barcodes of each guess")
+    share_axis(axes, "share of the barcodes of each guess")
     return fig
 
 

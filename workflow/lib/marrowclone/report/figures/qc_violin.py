@@ -16,30 +16,9 @@ GRID = 40
 ROW = 0.3
 #: Steps between the ticks of a linear axis; the last one ends any search.
 STEPS = (
-    0.001,
-    0.002,
-    0.005,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.25,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    20,
-    25,
-    50,
-    100,
-    1e3,
-    1e4,
-    1e5,
-    1e6,
-    np.inf,
-)
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 20, 25, 50, 100,
+    1e3, 1e4, 1e5, 1e6, np.inf,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
