@@ -1,9 +1,11 @@
+import gzip
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from marrowclone.embedding import rearrangements as re_
+from marrowclone.embedding.labels import read_labels
 from marrowclone.errors import UserError
 
 SETTINGS = {"min_contig_umis": 3, "min_contig_share": 0.02}
@@ -58,6 +60,14 @@ def test_a_bad_table_is_answered_in_words(tmp_path: Path, text: str, found: str)
     with pytest.raises(UserError, match="bad") as error:
         re_.read_contigs(tmp_path / "bad")
     assert found in str(error.value) and "Hint" in str(error.value)
+
+
+@pytest.mark.parametrize("broken", [lambda d: d[:-12], lambda d: d[:20] + b"\xff" * 8 + d[28:]], ids=["cut", "altered"])
+def test_a_damaged_gzip_is_answered_in_words(tmp_path: Path, broken) -> None:
+    (tmp_path / "bad").write_bytes(broken(gzip.compress(TENX.encode())))
+    for read in (re_.read_contigs, lambda path: read_labels(path, "S", pd.Index(["AAAC-1"]))):
+        with pytest.raises(UserError, match="cannot be read"):
+            read(tmp_path / "bad")
 
 
 def test_the_suffix_of_barcodes_is_made_good(tmp_path: Path) -> None:

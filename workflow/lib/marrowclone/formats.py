@@ -7,7 +7,9 @@ finds the files; nothing here reads counts.
 
 from __future__ import annotations
 
+import gzip
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +138,23 @@ def find_10x_files(folder: str | Path) -> TenXFiles:
         )
 
     return TenXFiles(matrix=matrix, features=beside(_FEATURES), barcodes=beside(_BARCODES))
+
+
+def plain_text(path: str | Path) -> str:
+    """A text file, plain or gzipped (told by content, because names lie), without a byte order mark.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        when it cannot be read, is damaged, or is no text.
+    """
+    raw = Path(path).read_bytes()
+    if raw.startswith(GZIP_SIGNATURE):
+        try:
+            raw = gzip.decompress(raw)
+        except (EOFError, zlib.error) as error:
+            raise OSError(f"damaged gzip: {error}") from error
+    return raw.decode("utf-8-sig")
 
 
 def is_hdf5(path: str | Path) -> bool:

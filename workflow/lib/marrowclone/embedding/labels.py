@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from ..errors import UserError, shown
+from ..formats import plain_text
 from ..keys import CELL_TYPES, cell_id
 
 _KNOWN = {t: t for t in CELL_TYPES} | {"plasma_cell": "plasma", "plasma_cells": "plasma", "b_cells": "b_cell"}
@@ -44,9 +44,8 @@ def read_labels(path: str | Path, sample: str, barcodes: pd.Index) -> pd.Series:
     """
     path = Path(path)
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        text = plain_text(path)
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{shown(path)}: cannot be read ({error}).", hint="cell_types names a text table.") from None
     lines = text.splitlines()
     delimiter = "\t" if lines and "\t" in lines[0] else ","

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError, shown
+from ..formats import plain_text
 from ..keys import cell_id
 
 #: Columns of a table of contigs, whatever file it came from.
@@ -46,12 +46,11 @@ def read_contigs(path: str | Path) -> pd.DataFrame:
     """
     path = Path(path)
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
+        text = plain_text(path)
         head = text.split("\n", 1)[0]
         form = "\t" if "\t" in head else ","
         table = pd.read_csv(io.StringIO(text), sep=form, dtype=str, keep_default_na=False)
-    except (OSError, EOFError, ValueError) as error:  # pandas' parser errors and UnicodeDecodeError are ValueErrors
+    except (OSError, ValueError) as error:  # pandas' parser errors and UnicodeDecodeError are ValueErrors
         raise UserError(
             f"{shown(path)}: the contigs cannot be read ({str(error).splitlines()[0]}).",
             hint="vdj names a 10x contig_annotations.csv or an AIRR rearrangement table.",
@@ -133,9 +132,8 @@ def _clean(table: pd.DataFrame) -> pd.DataFrame:
 
 def match_barcodes(contigs: pd.DataFrame, sample: str, barcodes: Sequence[str]) -> pd.DataFrame:
     """The contigs of these barcodes, with a column ``cell``; a lost or added suffix ``-1`` is made good."""
-    known = {b: b for b in barcodes}
-    known |= {b.removesuffix("-1"): b for b in barcodes} | {f"{b}-1": b for b in barcodes if not b.endswith("-1")}
-    known |= {b: b for b in barcodes}
+    known = {b.removesuffix("-1"): b for b in barcodes} | {f"{b}-1": b for b in barcodes if not b.endswith("-1")}
+    known |= {b: b for b in barcodes}  # a barcode that is there goes before one that is made good
     found = contigs["barcode"].str.removeprefix(f"{sample}:").map(known)
     kept = contigs[found.notna().to_numpy()]
     return kept.assign(cell=[cell_id(sample, b) for b in found.dropna()])
