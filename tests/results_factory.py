@@ -145,7 +145,7 @@ def make_results(root: Path) -> Results:
                     "confidence": 0.9,
                     "is_plasma": [t == "plasma" for t in types],
                     "is_tumour_type": [t == "plasma" for t in types],
-                    "cluster": 1,
+                    "cluster": "1",
                     "umap_1": xy[:, 0],
                     "umap_2": xy[:, 1],
                 }

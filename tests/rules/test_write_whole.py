@@ -66,3 +66,14 @@ def test_a_table_that_was_cut_off_is_named(tmp_path: Path, kept: int) -> None:
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(UserError, match=r"P1\.cells\.tsv\.gz: the table is damaged or cut off\. Hint: delete"):
         tables.read_result(path)
+
+
+def test_numbers_under_a_name_that_is_text_everywhere_are_refused(tmp_path: Path) -> None:
+    """They would come back as text, and only where somebody counts with them would it show."""
+    numbers = pd.DataFrame({"cell": ["a"], "reason": [0.5]})
+    with pytest.raises(TypeError, match=r"numbers in \['reason'\]"):
+        tables.write_table(tmp_path / "x.tsv", numbers, columns=["cell"])
+    assert not (tmp_path / "x.tsv").exists()
+    # nothing known is no number, and a sheet for people has a schema of its own
+    tables.write_table(tmp_path / "x.tsv", numbers.assign(reason=float("nan")), columns=["cell"])
+    tables.write_table(tmp_path / "x.tsv", numbers, columns=["cell"], sheet=True)

@@ -81,20 +81,30 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
-def write_table(path: str | Path, frame: pd.DataFrame, *, columns: Sequence[str]) -> None:
+def write_table(path: str | Path, frame: pd.DataFrame, *, columns: Sequence[str], sheet: bool = False) -> None:
     """Write ``frame`` as one of marrowclone's tables.
 
     ``columns`` are the contract's columns (see :data:`marrowclone.keys.TABLES`): they come
     first, in this order, and must all be there; further columns follow as they stand.
+    ``sheet``: a table as people fill in, whose columns get their types from a schema of its own.
 
     Raises
     ------
-    KeyError
-        when a contract column is missing (a defect of the caller, not of the user).
+    KeyError, TypeError
+        when a contract column is missing; when a column of :data:`marrowclone.keys.TEXT_COLUMNS`, which come back
+        as text in every table, holds numbers (defects of the caller, not of the user).
     """
+    from .keys import TEXT_COLUMNS
+
     missing = [c for c in columns if c not in frame.columns]
     if missing:
         raise KeyError(f"{path}: the table lacks the contract's columns {missing}")
+    numbers = [
+        c for c in frame.columns
+        if c in TEXT_COLUMNS and pd.api.types.is_numeric_dtype(frame[c]) and frame[c].notna().any()
+    ]  # fmt: skip
+    if numbers and not sheet:
+        raise TypeError(f"{path}: numbers in {numbers}, which come back as text from every table: name them otherwise")
     frame = frame[[*columns, *(c for c in frame.columns if c not in columns)]].copy()
     for name in frame.columns:
         if frame[name].dtype == bool or frame[name].dtype.name == "boolean":

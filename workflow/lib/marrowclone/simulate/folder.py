@@ -109,9 +109,9 @@ def write_cohort(cohort: Cohort, folder: Path) -> dict[str, Any]:
         whose = str(sheet.loc[cohort.origin(sample), "patient"])
         cells.append(cell_truth(capture, sample=sample, patient=patient, true_patient=whose))
     paths = table_paths()
-    write_table(folder / paths["samples"], cohort.sheet, columns=SHEET_COLUMNS)
+    write_table(folder / paths["samples"], cohort.sheet, columns=SHEET_COLUMNS, sheet=True)
     for name, table in cohort.clinical().items():
-        write_table(folder / paths[name], table, columns=CLINICAL_COLUMNS[name])
+        write_table(folder / paths[name], table, columns=CLINICAL_COLUMNS[name], sheet=True)
     truth = {**cohort.truth(), "cells": stack(cells, TRUTH_COLUMNS["cells"])}
     for name, table in truth.items():
         write_table(folder / paths[f"truth.{name}"], table, columns=TRUTH_COLUMNS[name])

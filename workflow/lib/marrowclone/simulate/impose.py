@@ -94,7 +94,7 @@ def write_imposed(cohort: Imposed, folder: Path) -> int:
             write_table(folder / labels, named, columns=("barcode", "label"))
         cells.append(cell_truth(capture, sample=sample, patient=patient, true_patient=patient))
     paths = table_paths()
-    write_table(folder / paths["samples"], cohort.sheet, columns=SHEET_COLUMNS)
+    write_table(folder / paths["samples"], cohort.sheet, columns=SHEET_COLUMNS, sheet=True)
     truth = {**cohort.truth(), "cells": stack(cells, TRUTH_COLUMNS["cells"])}
     for name, table in truth.items():
         write_table(folder / paths[f"truth.{name}"], table, columns=TRUTH_COLUMNS[name])
