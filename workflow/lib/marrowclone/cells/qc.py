@@ -27,6 +27,8 @@ MIN_GROUP = 30
 #: Least SD of log library size within a type (science appendix A.5): the tail of a tight group is its
 #: cycling cells, which are what must not be lost.
 MIN_LOG_SD = 0.5
+#: A droplet has no more than so many times the capture's median ambient UMIs. [J]
+MOST_TIMES_SOUP = 2.0
 #: 1 / Phi^-1(3/4): makes a MAD of a normal sample estimate its SD.
 MAD_TO_SD = 1.4826
 
@@ -114,20 +116,19 @@ def qc_cells(
     table = table.join(doublets)
     table["doublet"] = table["doublet"].astype("boolean").fillna(False).astype(bool)
     failed["doublet"] = table["doublet"]
+    # a plasma cell that the guess takes for a T cell must not be dropped for its plasma genes
+    sure = kinds["nearest"].where(surely_t_nk(counts) | ~kinds["nearest"].isin(T_NK), "unsure")
     conflict = pd.Series("", index=table.index, dtype=object)
     if lineages is not None and sound.any():
         part = counts[sound.to_numpy()]
         floating = _floating(table.loc[sound, "n_umi"], soup.loc[sound, "pct_ambient"], ambient, counts, lineages)
         size = table.loc[sound, "n_umi_non_ig"].to_numpy()
-        conflict[sound] = find_conflicts(
-            part, kinds.loc[sound, "nearest"], size, floating, lineages=lineages, settings=settings
-        )
+        conflict[sound] = find_conflicts(part, sure[sound], size, floating, lineages=lineages, settings=settings)
     failed["marker conflict"] = conflict != ""
     table["reason"] = _reasons(failed)
     table["keep"] = table["reason"] == ""
     table["coarse_type"] = kinds["coarse"]
     table = table.join(soup).assign(conflict=conflict)
-    sure = kinds["nearest"].where(surely_t_nk(counts) | ~kinds["nearest"].isin(T_NK), "unsure")
     facts = _facts(table, kinds.assign(nearest=sure), failed, limits, settings) | doublet_facts
     facts["ambient"] = dict(ambient.facts) if ambient is not None else None
     facts["conflicts"] = {str(k): int(v) for k, v in conflict[conflict != ""].value_counts().sort_index().items()}
@@ -169,6 +170,8 @@ def _floating(
     """Expected ambient UMIs of the lineages' genes (barcodes x symbols); zeros where the share is unknown."""
     genes = [g for g in lineages["symbol"] if g in counts.var_names]
     amount = (n_umi * pct_ambient.fillna(0.0) / 100).to_numpy()
+    # a T cell with a plasma cell in its droplet seems full of soup; soup does not depend on what the droplet holds
+    amount = np.minimum(amount, MOST_TIMES_SOUP * np.median(amount)) if len(amount) else amount
     share = np.zeros(len(genes))
     if ambient is not None and ambient.complete:
         share = ambient.share[counts.var_names.get_indexer(pd.Index(genes))]
