@@ -72,6 +72,10 @@ benchmark-accuracy: peers ## accuracy beside today's tools on cohorts with known
 benchmark-realism: $(STAMP) ## simulated beside real cells: figure and distances (DATA=folder)
 	$(BIN)/python benchmarks/realism.py --data "$${DATA:-../shared/data}" --out benchmarks/results
 
+.PHONY: benchmark-loading
+benchmark-loading: $(STAMP) ## memory and time of loading 200,000 cells, beside scanpy (CELLS=number)
+	$(BIN)/python benchmarks/loading.py --cells $(or $(CELLS),200000)
+
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests
@@ -90,7 +94,7 @@ check: $(STAMP) ## style, types, locks, generated files, lint of the workflow
 format: $(STAMP) ## rewrite sources and generated files as `make check` wants them
 	$(BIN)/ruff check --fix -q . || true
 	$(BIN)/ruff format -q .
-	$(BIN)/snakefmt -q Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow/rules
 	$(BIN)/python envs/lock.py --derive
 	$(BIN)/python -m marrowclone.check.document
 

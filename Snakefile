@@ -26,4 +26,5 @@ rule all:
         "results/run.json",
         "results/ro-crate-metadata.json",
         expand("results/report/{patient}.html", patient=COHORT.patients),
+        expand("results/report/samples/{sample}.html", sample=COHORT.samples.index),
         contract_outputs(),

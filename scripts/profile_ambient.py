@@ -16,11 +16,11 @@ with job(snakemake) as run:
     raw = None
     if run.params.raw_path:
         raw = to_reference(
-            read_source(run.params.raw_path),
+            read_source(run.params.raw_path, unfiltered=True),
             sample=run.wildcards["sample"],
             genes=gene_table(run.input.genes),
             aliases=read_resource(run.input.aliases),
-            settings={"min_umi": 1, "min_share_mapped": 0.0},
+            settings={"min_umi": run.settings["ambient_min_umi"], "min_share_mapped": 0.0, "old_gene_model": "warn"},
         )
     settings = {**run.params.limits, **run.settings}
     ambient = profile_ambient(counts, raw, panel=read_resource(run.input.markers), settings=settings, seed=run.seed)

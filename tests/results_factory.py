@@ -63,6 +63,7 @@ PLASMA = {
     "H1_bm": ((0, 0, 0, 0), 30),
 }
 REST = ("cd4_t", "cd8_t", "nk", "monocyte", "macrophage", "b_cell", "erythroid", "hspc", "neutrophil", "unresolved")
+COARSE = {"monocyte": "myeloid", "macrophage": "myeloid", "neutrophil": "myeloid", "erythroid": "erythroid"}
 CLONES = ("c1", "c2", "c3", "c4")
 EVENTS = {
     "all": {("chr1", "q"): 3, ("chr13", "q"): 1},
@@ -102,6 +103,9 @@ class Results:
     def qc(self, patient: str) -> list[str]:
         return [str(self.root / "cells" / f"{r['sample']}.qc.tsv.gz") for r in self.records(patient)]
 
+    def qc_facts(self, patient: str) -> list[str]:
+        return [str(self.root / "cells" / f"{r['sample']}.qc.json") for r in self.records(patient)]
+
 
 def make_results(root: Path) -> Results:
     """Write the three patients' tables under ``root``."""
@@ -124,7 +128,9 @@ def make_results(root: Path) -> Results:
         )
         qc = qc.assign(n_umi_non_ig=qc["n_umi"] // 2, n_genes_non_ig=qc["n_genes"] - 20, pct_mito=4.0, pct_ig=20.0)
         qc = qc.assign(pct_hb=1.0, doublet_score=0.1, doublet=qc["reason"] == "doublet")
+        qc["coarse_type"] = ["plasma" if t == "plasma" else COARSE.get(t, "lymphoid") for t in types] + ["myeloid"] * 40
         write(root / "cells" / f"{row.sample}.qc.tsv.gz", "cells.qc", qc)
+        tables.write_json(root / "cells" / f"{row.sample}.qc.json", qc_facts(qc))
         centre = {t: 8 * rng.random(2) for t in (*REST, "plasma")}
         xy = np.array([centre[t] for t in types]) + rng.normal(0, 0.5, (n, 2))
         embedding.append(
@@ -171,6 +177,31 @@ def make_results(root: Path) -> Results:
         pd.DataFrame(columns=[*TABLES["report.truth"], "n", "note"]),
     )
     return Results(root, SAMPLES.copy(), clinical_tables())
+
+
+def qc_facts(qc: pd.DataFrame) -> dict:
+    """A sample's qc.json: all that the page can show."""
+    n, kept = len(qc), int(qc["keep"].sum())
+    many = np.sort(qc["n_umi"].to_numpy())[::-1]
+    return {
+        "n_barcodes": n, "n_kept": kept, "median": {"n_umi": 9000.0, "n_genes": 2100.0},
+        "limits_umi_non_ig": {"plasma": 60000.0, "lymphoid": 30000.0}, "max_pct_mito": {"plasma": 20, "other": 15},
+        "floors": {"min_umi_non_ig": 500, "min_genes_non_ig": 300}, "ambient_ig": 1.25,
+        "doublet_method": "scrublet", "doublet_threshold": 0.25, "doublet_rule": "dip between the two modes",
+        "doublet_expected_rate": 0.0035,
+        "warnings": ["ambient immunoglobulin is somewhat high"],
+        "checks": [
+            {"check": "few_cells", "value": kept, "limit": 100, "verdict": "ok", "text": "enough cells"},
+            {"check": "mitochondria", "value": 14.2, "limit": 10, "verdict": "warn", "text": "half of the cells are dying"},
+            {"check": "wetting", "value": None, "limit": 0.5, "verdict": "fail", "text": "no knee"},
+        ],
+        "knee": [[int(r), int(many[r - 1])] for r in (1, 2, 5, 10, 20, 50, 100, n)],
+        "knee_raw": [[1, int(many[0])], [n, int(many[-1])], [5000, 12], [90000, 1]],
+        "ambient": {
+            "source": "unfiltered_droplets", "n_droplets": 84000, "n_umi": 1200000, "pct_ig": 31.0, "pct_hb": 9.5,
+            "top_genes": {"HBB": 7.0, "IGKC": 14.0, "JCHAIN": 3.0},
+        },
+    }  # fmt: skip
 
 
 def write(path: Path, name: str, table: pd.DataFrame) -> None:

@@ -45,7 +45,8 @@ def judge_road(
             for name, table in tables.items() if not swapped else ():  # another patient's clones, by the same names
                 stacks.setdefault(name, []).append(table.assign(patient=patient, scenario=scenario))
             out += rows.rows
-    return out, {k: pd.concat(v, ignore_index=True) for k, v in stacks.items()}
+    # an empty table among others says nothing about the columns' types
+    return out, {k: pd.concat([t for t in v if len(t)] or v[:1], ignore_index=True) for k, v in stacks.items()}
 
 
 def _patient_tables(rows: Rows, road: Road, patient: str, truth: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -13,6 +13,8 @@ import pytest
 import results_factory as factory
 from marrowclone.report import gather
 from marrowclone.report.patient_page import patient_page
+from marrowclone.report.sample import read_sample
+from marrowclone.report.sample_page import sample_page
 
 BROWSER = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
 pytestmark = [
@@ -63,6 +65,21 @@ def measure(html: str, folder: Path, width: int) -> dict:
     return json.loads(found[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
 
 
+def samples(results: factory.Results) -> dict[str, str]:
+    """The page of a usual sample, and of one with a long name."""
+    found = {}
+    for row in (results.samples.iloc[0], results.samples.iloc[3]):
+        name, cells = row["sample"], results.root / "cells"
+        sample = read_sample(
+            name, sheet=row.to_dict(), qc=str(cells / f"{name}.qc.tsv.gz"), qc_facts=str(cells / f"{name}.qc.json"),
+            cells=str(results.root / "embedding/cells.tsv.gz"),
+        )  # fmt: skip
+        found[f"sample {name}"] = sample_page(
+            sample, tumour_types=["plasma"], settings={"max_types": 16, "min_values_violin": 10}, facts={}
+        )
+    return found
+
+
 def pages(folder: Path) -> dict[str, str]:
     results = factory.make_results(folder / "results")
     people = {
@@ -75,14 +92,16 @@ def pages(folder: Path) -> dict[str, str]:
         )
         for name in ("P1", "P2")
     } | {"stress": factory.stress_patient()}
-    return {n: patient_page(p, tumour_types=["plasma"], facts={"seed": 1}) for n, p in people.items()}
+    return {n: patient_page(p, tumour_types=["plasma"], facts={"seed": 1}) for n, p in people.items()} | samples(
+        results
+    )
 
 
 @pytest.mark.parametrize("width", [1300, 420])
 def test_pages_in_a_browser(tmp_path: Path, width: int) -> None:
     for name, html in pages(tmp_path).items():
         seen = measure(html, tmp_path, width)
-        assert seen["sections"] == 11, name
+        assert seen["sections"] == (7 if name.startswith("sample ") else 11), name
         assert seen["touching"] == [], f"{name}: text over text in a figure"
         assert seen["loaded"] == [], f"{name}: the page asked the network for something"
         assert seen["page"] <= seen["window"] and seen["wide"] == [], f"{name}: the page scrolls sideways at {width} px"

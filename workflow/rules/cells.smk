@@ -10,6 +10,7 @@ rule load_counts:
         files=lambda wildcards: COHORT.files_of(wildcards.sample),
         genes=resource("genes.tsv.gz"),
         aliases=resource("aliases.tsv"),
+        models=resource("gene_models.tsv"),
     output:
         counts="results/cells/{sample}.counts.h5ad",
     log:

@@ -1,5 +1,6 @@
 # Needs: every chapter's tables, the clinical tables, the truth of a simulated cohort if there is one.
-# Gives: results/report/{patient}.html, index.html and truth.tsv, results/run.json with the RO-Crate.
+# Gives: results/report/samples/{sample}.html, {patient}.html, index.html and truth.tsv, results/run.json with the
+#        RO-Crate.
 from functools import partial
 
 from marrowclone.report import paths
@@ -21,6 +22,38 @@ USER_FILES = paths.user_files(
 contract_outputs = partial(
     paths.contract_outputs, list(COHORT.samples.index), COHORT.patients
 )
+
+
+rule report_sample:
+    """Show what QC kept and dropped of one sample, and why, on one page that stands alone."""
+    input:
+        **paths.PER_SAMPLE,
+        counts="results/cells/{sample}.counts.h5ad",
+        cells=paths.PER_COHORT["cells"],
+        templates=template_files(),
+    output:
+        page=report(
+            paths.SAMPLE_PAGE,
+            caption="../report/sample.rst",
+            category="Samples",
+        ),
+    log:
+        "logs/report_sample/{sample}.log",
+    benchmark:
+        "benchmarks/report_sample/{sample}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=settings("report_sample"),
+        code=code("report_sample"),
+        seed=config["seed"],
+        sheet=lambda wildcards: next(
+            row for row in SHEET if row["sample"] == wildcards.sample
+        ),
+        tumour_types=config["tumour_cell_types"],
+    script:
+        "../../scripts/report_sample.py"
 
 
 rule report_patient:
@@ -125,7 +158,7 @@ rule record_run:
             *contract_outputs(),
             "results/report/truth.tsv",
             "results/report/index.html",
-            *OVER_COHORT(["results/report/{patient}.html"]),
+            *OVER_COHORT(["results/report/{patient}.html", paths.SAMPLE_PAGE]),
         ],
         integration="results/embedding/integration.json",
         user=USER_FILES,

@@ -10,10 +10,11 @@ from captures_by_hand import defaults, simulate
 from scipy import sparse
 
 from marrowclone.cells.ambient import ambient_percent, ambient_table, from_table, profile_ambient
+from marrowclone.cells.coarse import coarse_types
 from marrowclone.cells.conflict import find_conflicts
 from marrowclone.cells.doublets import cycle_genes, genes_for_doublets
 from marrowclone.cells.knee import knee
-from marrowclone.cells.metrics import coarse_types, metrics
+from marrowclone.cells.metrics import metrics
 from marrowclone.cells.qc import qc_cells
 from marrowclone.cells.sample_checks import sex_genes
 from marrowclone.resources import RESOURCES, gene_table, read_resource

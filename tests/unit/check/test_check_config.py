@@ -185,6 +185,11 @@ def test_truth_must_hold_the_tables(cohort, problems):
     ]
 
 
+def test_a_celltypist_model_must_be_there(cohort, problems):
+    (cohort / "config.yaml").write_text("samples: samples.tsv\nembedding: {type_cells: {celltypist_model: m.pkl}}\n")
+    assert any("key embedding.type_cells.celltypist_model: found 'm.pkl', no such file" in p for p in problems())
+
+
 def test_value_sets_must_be_there(cohort, problems):
     (cohort / "config.yaml").write_text("samples: samples.tsv\ncure: {score_qol: {value_sets: {DE: eq.tsv}}}\n")
     assert problems() == [

@@ -62,9 +62,9 @@ def _without(path, name):
 NORMALISED = np.log1p(counts().T)
 # name of the path -> how it is written, parts of the message
 CASES = {
-    "no HDF5": ("x.h5", lambda p: p.write_text("gene\tcell\n"), ["neither HDF5 (h5, h5ad) nor a matrix folder", "Hint: give a 10x h5"]),
+    "no HDF5": ("x.h5", lambda p: p.write_text("gene\tcell\n"), ["neither HDF5 (h5, h5ad, loom) nor zarr nor a matrix folder", "Hint: give a 10x h5"]),
     "h5 cut off": ("x.h5", _h5_cut, ["the HDF5 file cannot be read", "cut off"]),
-    "h5 of something else": ("x.h5", lambda p: h5py.File(p, "w").create_group("a").file.close(), ["neither 10x matrix nor h5ad (holds a)"]),
+    "h5 of something else": ("x.h5", lambda p: h5py.File(p, "w").create_group("a").file.close(), ["neither 10x matrix nor h5ad nor loom (holds a)"]),
     "h5ad without a matrix": ("x.h5ad", lambda p: _h5ad_without(p, "X"), ["an h5ad without X, raw or layers"]),
     "h5ad without obs": ("x.h5ad", lambda p: _h5ad_without(p, "obs"), ["an h5ad without obs"]),
     "h5ad normalised": ("x.h5ad", lambda p: write_h5ad(p, NORMALISED), ["X holds values that are not whole numbers (such as 1.099), expected raw counts", "Hint: put raw counts into X, raw.X or layers['counts'] (looked at X)"]),
@@ -116,6 +116,89 @@ def test_matrices_are_left_alone_when_asked(cohort, problems):
     assert len(problems(read_matrices=True)) == 1
 
 
+def _loom(path, matrix=None, cells=BARCODES):
+    with h5py.File(path, "w") as file:
+        file["matrix"] = counts() if matrix is None else matrix
+        file["row_attrs/Gene"] = GENES["symbol"].to_numpy().astype("S")
+        file["row_attrs/Accession"] = GENES["gene_id"].to_numpy().astype("S")
+        file["col_attrs/CellID"] = np.array(cells, dtype="S")
+
+
+def _zarr(path, x):
+    import anndata
+
+    write_h5ad(path.with_suffix(".h5ad"), x)
+    anndata.read_h5ad(path.with_suffix(".h5ad")).write_zarr(path)
+
+
+def _h5_of(path, change):
+    write_h5(path, counts())
+    with h5py.File(path, "a") as file:
+        change(file)
+
+
+def _genomes(file, names):
+    file["matrix/features/genome"] = np.array(names, dtype="S")
+
+
+MORE = {
+    "loom normalised": ("x.loom", lambda p: _loom(p, np.log1p(counts())), ["matrix holds values that are not whole numbers"]),
+    "loom turned": ("x.loom", lambda p: _loom(p, counts().T), ["names of genes or barcodes are missing or fewer", "Hint: a loom is genes x cells"]),
+    "loom repeated": ("x.loom", lambda p: _loom(p, cells=[BARCODES[0]] * 12), ["11 barcodes stand there more than once"]),
+    "zarr normalised": ("x.zarr", lambda p: _zarr(p, NORMALISED), ["X holds values that are not whole numbers"]),
+    "zarr empty": ("x.zarr", lambda p: _zarr(p, counts().T * 0), ["is empty (300 genes x 12 cells"]),
+    "h5 of two genomes": ("x.h5", lambda p: _h5_of(p, lambda f: _genomes(f, ["GRCh38"] * 299 + ["mm10"])), ["2 genomes in one matrix (GRCh38, mm10)", "Hint: name the human one in cells: load_counts: genome"]),
+    "mtx of two genomes": ("x", lambda p: _mtx(p, genes=[*(f"GRCh38_{r}" for r in ROWS[:-1]), "mm10___ENSMUSG00000032093\tCd3e\tGene Expression"]), ["2 genomes in one matrix (GRCh38, mm10)"]),
+    "h5 without its end": ("x.h5", lambda p: _h5_of(p, lambda f: f["matrix/indptr"].__setitem__(-1, 7)), ["a last pointer of 7 do not fit each other"]),
+    "only droplets": ("x", lambda p: _mtx(p / "raw_feature_bc_matrix"), ["only unfiltered counts", "Hint: they belong in the column raw_path"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_more_broken_counts(cohort, problems, case):
+    name, write, parts = MORE[case]
+    write(cohort / name)
+    set_cell(cohort / "samples.tsv", 4, "path", name)
+    found = problems(read_matrices=True)
+    assert len(found) == 1 and found[0].startswith(f"samples.tsv line 4, column path: {name}")
+    assert all(part in found[0] for part in parts), found[0]
+
+
+@pytest.mark.parametrize("kind", ["loom", "zarr"])
+def test_loom_and_zarr_pass(cohort, problems, kind):
+    _loom(cohort / "x.loom") if kind == "loom" else _zarr(cohort / "x.zarr", counts().T)
+    set_cell(cohort / "samples.tsv", 4, "path", f"x.{kind}")
+    set_cell(cohort / "samples.tsv", 4, "format", kind)
+    assert problems(read_matrices=True) == []
+
+
+def test_a_named_genome_passes(cohort, problems):
+    _h5_of(cohort / "x.h5", lambda f: _genomes(f, ["GRCh38"] * 299 + ["mm10"]))
+    set_cell(cohort / "samples.tsv", 4, "path", "x.h5")
+    with (cohort / "config.yaml").open("a") as file:
+        file.write("cells: {load_counts: {genome: GRCh38}}\n")
+    assert problems(read_matrices=True) == []
+
+
+def test_an_h5ad_of_several_captures_is_noted(cohort, check):
+    import anndata
+
+    write_h5ad(cohort / "x.h5ad", counts().T)
+    data = anndata.read_h5ad(cohort / "x.h5ad")
+    data.obs["orig.ident"] = ["a", "b"] * 6
+    data.write_h5ad(cohort / "x.h5ad")
+    set_cell(cohort / "samples.tsv", 4, "path", "x.h5ad")
+    _, found = check()
+    assert any("obs['orig.ident'] tells 2 values apart (a, b)" in note for note in found.notes)
+
+
+def test_raw_path_of_a_run_means_its_droplets(cohort, problems):
+    for name in ("filtered", "raw"):
+        write_mtx(cohort / f"outs/{name}_feature_bc_matrix", counts())
+    assert resolve(cohort / "outs").path.name == "filtered_feature_bc_matrix"
+    assert resolve(cohort / "outs", unfiltered=True).path.name == "raw_feature_bc_matrix"
+
+
 @pytest.mark.parametrize("where", ["layer", "raw", "x"])
 def test_counts_are_found_in_any_place_of_an_h5ad(cohort, problems, where):
     x = NORMALISED if where != "x" else counts().T
@@ -135,6 +218,41 @@ def test_labels_of_other_cells(cohort, problems):
 def test_labels_may_lack_header_and_suffix(cohort, problems):
     (cohort / "other.tsv").write_text("".join(f"P2_dx:{b.removesuffix('-1')}\tplasma\n" for b in BARCODES))
     set_cell(cohort / "samples.tsv", 5, "cell_types", "other.tsv")
+    assert problems(read_matrices=True) == []
+
+
+CONTIGS = "barcode,is_cell,high_confidence,chain,v_gene,j_gene,c_gene,productive,cdr3_nt,umis\n"
+CONTIG = "true,true,IGK,IGKV1-39,IGKJ1,IGKC,true,TGTCAACAGAGCACTTTC,90\n"
+
+
+def add_vdj(cohort, text, *, line=5):
+    """The sheet with a column vdj that names one table, on the row of ``line``."""
+    (cohort / "contigs.csv").write_text(text)
+    rows = (cohort / "samples.tsv").read_text().splitlines()
+    ends = ["vdj", *("contigs.csv" if i == line else "" for i in range(2, len(rows) + 1))]
+    (cohort / "samples.tsv").write_text("".join(f"{r}\t{e}\n" for r, e in zip(rows, ends, strict=True)))
+
+
+def test_contigs_of_the_capture_are_sound(cohort, problems):
+    add_vdj(cohort, CONTIGS + f"{BARCODES[0].removesuffix('-1')},{CONTIG}")  # the suffix is made good
+    assert problems(read_matrices=True) == []
+
+
+def test_contigs_of_other_cells(cohort, problems):
+    add_vdj(cohort, CONTIGS + f"TTTTTTTTTTTTTTTT-9,{CONTIG}")
+    (found,) = problems(read_matrices=True)
+    assert found.startswith("samples.tsv line 5, column vdj: none of the barcodes in contigs.csv is a barcode of")
+
+
+def test_contigs_without_a_column(cohort, problems):
+    add_vdj(cohort, "barcode,chain\nA,IGK\n")
+    (found,) = problems(read_matrices=True)
+    assert found.startswith("samples.tsv line 5, column vdj: contigs.csv: no column v_gene") and "Hint" in found
+
+
+def test_contigs_of_t_cells_alone_are_a_note(cohort, problems):
+    # a table of T-cell receptors is no mistake of the sheet, but no clonotype comes of it
+    add_vdj(cohort, CONTIGS + f"{BARCODES[0]},{CONTIG.replace('IGK', 'TRB')}")
     assert problems(read_matrices=True) == []
 
 

@@ -36,7 +36,7 @@ CELLS = {
     "sample of a reserved name": ("samples.tsv", 2, "sample", "all", "found 'all', a reserved name. Hint: call it 'all_1'"),
     "patient of a reserved name": ("samples.tsv", 6, "patient", "Index", "found 'Index', a reserved name. Hint: call it 'Index_1'"),
     "patient but for case": ("samples.tsv", 3, "patient", "p1", "found 'p1', which differs from 'P1' (line 2) in upper and lower case only. Hint: did you mean 'P1'?"),
-    "format misspelt": ("samples.tsv", 2, "format", "mtx", "found 'mtx', expected one of auto, 10x_h5, 10x_mtx, h5ad, starsolo, cellranger_multi. Hint: did you mean '10x_mtx'?"),
+    "format misspelt": ("samples.tsv", 2, "format", "mtx", "found 'mtx', expected one of auto, 10x_h5, 10x_mtx, h5ad, loom, zarr, starsolo, cellranger_multi. Hint: did you mean '10x_mtx'?"),
     "sort by another name": ("samples.tsv", 2, "sort", "cd138pos", "found 'cd138pos', expected one of none, CD138+, CD138-. Hint: did you mean 'CD138+'?"),
     "compartment in words": ("samples.tsv", 2, "compartment", "bone marrow", "found 'bone marrow', expected one of BM, PB. Hint: did you mean 'BM'?"),
     "healthy beside other timepoints": ("samples.tsv", 4, "timepoint", "healthy", "found 'healthy' for patient P1, who also has diagnosis, mrd. Hint: a healthy donor is a patient of whom every sample is healthy"),

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from marrowclone.copy_number import arms, clusters, light_chain, malignant, odds
+from marrowclone.cells import light_chain
+from marrowclone.copy_number import arms, clusters, malignant, odds
 from marrowclone.copy_number.reference import cells_of, patient_signal
 
 TRUNK = ["+1q", "-13q", "-14q", "+9q", "+15q"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import matplotlib
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,7 +15,19 @@ from matplotlib.text import Text
 import results_factory as factory
 from marrowclone.report import gather
 from marrowclone.report.cohort_page import embedding_section
-from marrowclone.report.figures import burden, clones, composition, copy_number, quality, score, style, timeline
+from marrowclone.report.figures import (
+    burden,
+    clones,
+    composition,
+    copy_number,
+    dropped,
+    knee,
+    qc_violin,
+    quality,
+    score,
+    style,
+    timeline,
+)
 from marrowclone.report.sections import group_shares, sample_title
 
 
@@ -89,6 +102,52 @@ def overlapping(boxes: list[tuple[str, tuple[float, float, float, float]]]) -> l
         for (a, p), (b, q) in itertools.combinations(boxes, 2)
         if min(p[2], q[2]) - max(p[0], q[0]) > 1 and min(p[3], q[3]) - max(p[1], q[1]) > 1
     ]
+
+
+def sample_figures() -> dict[str, Figure]:
+    """Figures of a sample's page with long names, many types and lines that lie close."""
+    rng = np.random.default_rng(2)
+    values = {"a": rng.lognormal(7, 1, 50), "b": rng.beta(1, 5, 50) * 100, "c": rng.beta(1, 20, 50)}
+    names = ["plasma cell", "a user's own very long name of a plasma cell's kind", *(f"type {i}" for i in range(14))]
+    rows = [
+        qc_violin.Row(n, 123_456, "#882255", values, {"b": 15.0, "a": 90_000.0}, strong=i == 0)
+        for i, n in enumerate(names)
+    ]
+    measures = [
+        qc_violin.Measure("a", "non-Ig UMIs", "UMIs (log)", log=True, least=1),
+        *(qc_violin.Measure("b", title, "% of UMIs") for title in ("mitochondrial", "immunoglobulin", "haemoglobin")),
+        qc_violin.Measure("c", "doublet score", "no unit"),
+        qc_violin.Measure("b", "ambient RNA", "% of UMIs"),
+        qc_violin.Measure("a", "non-Ig genes", "genes (log)", log=True, least=1),
+    ]
+    reasons = ["kept", "few non-Ig UMIs", "few non-Ig UMIs + few non-Ig genes", "marker conflict", dropped.OTHERS]
+    counts = pd.DataFrame(rng.integers(0, 9000, (6, 5)), columns=reasons)
+    counts.index = pd.Index(["plasma-like", "lymphoid", "myeloid", "a long guess of a type", "stromal", "no guess"])
+    raw = np.array([[1, 600], [90_000, 480]])
+    return {
+        "violins": qc_violin.violins(rows, rows[:3], measures, floors={"a": 500, "c": 0.2}, fewest=10),
+        "no cell kept": qc_violin.violins([], rows[:3], measures, floors={"a": 500}, fewest=10),
+        "none dropped": qc_violin.violins(rows[:1], [], measures, floors={}, fewest=100),
+        "knee": knee.knee(
+            knee.ranked(np.arange(1, 600)), raw=raw, edges=np.array([1.0, 600]), share=np.array([0.5]),
+            floors={"floor: 500 non-Ig UMIs": 500.0},
+        ),
+        "one barcode": knee.knee(
+            np.array([[1.0, 0.0]]), raw=None, edges=np.array([1.0, 2.0]), share=np.array([1.0]), floors={}
+        ),
+        "fates": dropped.fates(counts),
+        "doublets": dropped.doublet_scores(values["c"], values["c"] > 0.1, threshold=0.001),
+        "no threshold": dropped.doublet_scores(np.zeros(3), np.zeros(3, dtype=bool), threshold=None),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", list(sample_figures()))
+def test_texts_of_a_samples_figures_keep_apart(what: str) -> None:
+    figure = sample_figures()[what]
+    boxes = texts(figure)
+    assert overlapping(boxes) == []
+    width, height = figure.get_size_inches() * figure.dpi
+    assert [t for t, (x0, y0, x1, y1) in boxes if x0 < -1 or y0 < -1 or x1 > width + 1 or y1 > height + 1] == []
 
 
 @pytest.mark.parametrize("name", ["P1", "P2", "H1", "stress"])

@@ -17,6 +17,8 @@ from marrowclone.report.course import burden_section, dynamics_section
 from marrowclone.report.facts import run_facts
 from marrowclone.report.patient_page import patient_page
 from marrowclone.report.render import breakable
+from marrowclone.report.samples_table import samples_table
+from marrowclone.report.sections import qc_counts
 from marrowclone.report.sentences import finding, glance, reference_words, trend
 
 FACTS = {"versions": {"marrowclone": "0.1.0"}, "seed": 7, "settings": {"a": {"b": 1}}, "code": {"qc_cells": "ab"}}
@@ -30,7 +32,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> factory.Results:
 def patient(results: factory.Results, name: str, *, clinical: bool = True) -> gather.Patient:
     tables = results.clinical if clinical else {}
     return gather.read_patient(
-        name, samples=results.records(name), qc=results.qc(name), paths=results.paths(name), clinical=tables
+        name, samples=results.records(name), qc=results.qc(name), qc_facts=results.qc_facts(name),
+        paths=results.paths(name), clinical=tables,
     )  # fmt: skip
 
 
@@ -70,7 +73,7 @@ def test_pages_load_nothing_from_elsewhere(results: factory.Results) -> None:
     """A hospital's computer may have no network, and a patient's page must not call out."""
     for html in (page(patient(results, "P1")), cohort(results)):
         links = re.findall(r'(?:href|src)="([^"]*)"', html) + re.findall(r"url\(([^)]*)\)", html)
-        foreign = [u for u in links if not re.match(r"#|data:image/png;base64|[\w.-]+\.html$", u)]
+        foreign = [u for u in links if not re.match(r"#|data:image/png;base64|(?:samples/)?[\w.-]+\.html$", u)]
         assert foreign == []
         assert "<script" not in html and "@import" not in html
         assert "default-src 'none'" in html
@@ -233,6 +236,26 @@ def test_cohort_page_lists_everyone_with_flags(results: factory.Results) -> None
     assert html.index("P1.html") < html.index("H1.html"), "patients before healthy donors"
     assert 'id="truth"' not in html, "no truth, no comparison"
     assert flags(patient(results, "H1"), noun="plasma cell") == []
+
+
+def test_samples_stand_in_rows_with_their_worst_check(results: factory.Results) -> None:
+    """A reader of the cohort sees which sample needs a look, and gets to its page."""
+    html = cohort(results)
+    table = html[html.index('<section id="samples">') : html.index('<section id="embedding">')]
+    assert table.count('<a href="samples/') == len(results.samples)
+    assert '<a href="samples/P1_dx.html">P1_<wbr>dx</a>' in table
+    text = words_of(table)
+    assert "440400 (91%)242problemno knee; and 2 more" in text, "barcodes, kept, plasma cells, the worst check first"
+    assert '<a href="samples/P1_dx.html">' in page(patient(results, "P1")), "the patient's page leads there too"
+
+
+def test_a_sample_without_facts_was_not_checked(results: factory.Results) -> None:
+    """No facts is not the same as no warning."""
+    samples = gather.sheet(results.records("P2"))
+    counts = qc_counts(patient(results, "P2").qc, samples)
+    for facts, said in (({}, "not checked"), ({"P2_dx": {"n_kept": 3}}, "ok")):
+        rows = samples_table(samples, counts, gather.empty("embedding.cells"), facts=facts, noun="plasma cell").rows
+        assert rows[0][7] == said
 
 
 def test_other_tumour_types_are_named_so(results: factory.Results) -> None:

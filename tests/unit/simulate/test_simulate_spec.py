@@ -32,7 +32,7 @@ def test_defaults_are_filled_and_a_checked_specification_passes_unchanged(spec):
         (lambda s: s["patients"]["T1"].update(subtype="t(4;41)"), "did you mean 't(4;14)'?"),
         (lambda s: s["patients"]["T1"].update(burden=1.5), "patients.T1.burden: found '1.5', expected a number from"),
         (lambda s: s["patients"]["T1"]["clones"]["B"].update(parent="Z"), "patients.T1.clones.B.parent: found 'Z'"),
-        (lambda s: s["patients"]["T1"]["clones"]["A"].update(parent="B"), "0 clones without a parent"),
+        (lambda s: s["patients"]["T1"]["clones"]["A"].update(parent="B"), "clones.A.parent: the clone is its own ancestor"),
         (lambda s: s["patients"]["T1"]["clones"]["B"].update(fraction=0.1), "fractions at day 0 add up to 0.8"),
         (lambda s: s["patients"]["T1"]["clones"]["B"].update(events=["+1x"]), "clones.B.events: found '+1x', expected an event"),
         (lambda s: s["patients"]["T1"]["clones"]["B"].update(events=["-13p"]), "13p carries no genes"),
@@ -55,6 +55,8 @@ def test_defaults_are_filled_and_a_checked_specification_passes_unchanged(spec):
         (lambda s: s["patients"]["T1"]["clones"]["A"]["growth"].update(VRd=float("nan")), "growth.VRd: found 'nan'"),
         (lambda s: s["patients"]["T1"]["clones"]["A"]["growth"].update(VRd=400), "growth.VRd: found '400', expected a rate"),
         (lambda s: s["patients"]["T1"]["clones"]["B"].update(events=[True]), "clones.B.events: found 'True'"),
+        (lambda s: s["patients"]["T1"]["clinical"].update(death_day=3), "samples[1].day: day"),
+        (lambda s: s.update(name=" "), "name: found ' ', expected a text that is not empty"),
         (lambda s: s["patients"]["T1"]["clinical"].update(mrd=[{"day": "x"}]), "clinical.mrd[0].day: found 'x', expected a whole number"),
     ],
 )  # fmt: skip

@@ -73,6 +73,11 @@ class Cohort:
             for name, row in rows.to_dict("index").items()
         }
 
+    def contigs_of(self, patient: str) -> dict[str, str]:
+        """Sample -> its V(D)J contigs, of the patient's samples that have some."""
+        paths = {sample: str(self.samples.at[sample, "vdj"]) for sample in self.samples_of(patient)}
+        return {sample: path for sample, path in paths.items() if path}
+
     def blood_samples_of(self, patient: str) -> list[str]:
         """The patient's samples that are not marrow, sorted."""
         return sorted(s for s, visit in self.visits_of(patient).items() if visit["compartment"] == "PB")

@@ -9,7 +9,14 @@ from __future__ import annotations
 #: Chapters in story order, with their rules in the order in which data flows.
 CHAPTERS: dict[str, tuple[str, ...]] = {
     "cells": ("load_counts", "profile_ambient", "qc_cells"),
-    "embedding": ("integrate_cells", "type_cells"),
+    "embedding": (
+        "integrate_cells",
+        "type_cells",
+        "measure_microenvironment",
+        "call_clonality",
+        "call_drivers",
+        "check_identity",
+    ),
     "copy_number": ("infer_signal", "call_malignant", "call_arms"),
     "clones": ("infer_clones", "profile_clones"),
     "evolution": (
@@ -20,7 +27,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "assess_resistance",
     ),
     "cure": ("score_qol", "score_landmarks"),
-    "report": ("report_patient", "compare_truth", "report_cohort", "record_run"),
+    "report": ("report_sample", "report_patient", "compare_truth", "report_cohort", "record_run"),
 }
 
 #: Result tables (path under results/, without the wildcard) and their contract columns.
@@ -33,6 +40,28 @@ TABLES: dict[str, tuple[str, ...]] = {
     "embedding.cells": (
         "cell", "sample", "patient", "timepoint", "day", "cell_type", "confidence", "is_plasma",
         "is_tumour_type", "cluster", "umap_1", "umap_2",
+    ),
+    "embedding.microenvironment": (
+        "sample", "patient", "timepoint", "day", "compartment", "sort", "measure", "value", "lower", "upper",
+        "n", "note",
+    ),
+    "embedding.clonality": (
+        "cell", "sample", "cell_type", "kappa", "lambda", "light_chain_score", "light_chain", "chain_source", "isotype",
+        "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_dominant", "clonotype_log_odds", "multiplet",
+        "clonal", "clonal_reason", "clonotype_cdr3",
+    ),
+    "embedding.groups": (
+        "patient", "kind", "group", "timepoint", "day", "n_cells", "n_called", "kappa", "lambda", "ambiguous_share",
+        "chain", "share", "lower", "upper", "normal_kappa_share", "llr", "p", "p_integrated", "verdict", "isotype",
+        "isotype_share", "isotype_monoclonal", "v_light", "v_light_share", "v_entropy", "v_restricted", "clonotype",
+        "clonotype_share", "flags",
+    ),
+    "embedding.drivers": (
+        "patient", "group", "gene", "n_cells", "level", "detected", "detected_needed", "detected_normal", "log_mean",
+        "normal_mean", "normal_sd", "z", "spike", "raised", "reference", "tc_class", "tc_confidence", "tc_reason",
+    ),
+    "embedding.identity": (
+        "sample", "timepoint", "day", "check", "value", "other_sample", "call", "evidence",
     ),
     "copy_number.reference": ("patient", "rung", "cell_types", "n_cells", "n_samples", "reason"),
     "copy_number.malignant": (
@@ -76,7 +105,11 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
     "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
     "gene_id", "lineage", "conflict",
-    "regimen", "assay", "result", "modality", "response", "event", "method", "compartment",
+    "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_cdr3",
+    "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "tc_class",
+    "tc_confidence", "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event",
+    "method", "compartment",
+    "cell_state", "type_rule", "panel_type", "model_label", "sort", "measure",
 })  # fmt: skip
 
 #: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).
@@ -90,7 +123,8 @@ HEALTHY = "healthy"
 #: Cell types that the marker panel can call, plus what a user's labels may say besides.
 CELL_TYPES: tuple[str, ...] = (
     "plasma", "b_cell", "pre_b", "cd4_t", "cd8_t", "nk", "monocyte", "macrophage", "dendritic", "pdc",
-    "neutrophil", "erythroid", "megakaryocyte", "hspc", "stromal",
+    "neutrophil", "eo_baso_mast", "erythroid", "megakaryocyte", "hspc", "stromal", "osteoblast", "endothelial",
+    "innate_t",
 )  # fmt: skip
 UNRESOLVED = "unresolved"
 PLASMA = "plasma"

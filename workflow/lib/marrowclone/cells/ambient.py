@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from .coarse import IG_MAKERS, T_NK, coarse_types, surely_t_nk
 from .droplets import MOST_MEDIAN_SIZE, MOST_ONE_LINEAGE, judge_droplets
 from .genes import hb_mask, ig_mask
-from .metrics import IG_MAKERS, T_NK, coarse_types, metrics, surely_t_nk
+from .metrics import metrics
 
 #: A profile of fewer UMIs or droplets is noise. [J]
 LEAST_UMI, LEAST_DROPLETS = 5_000, 10

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse, stats
 
-from .metrics import T_NK
+from .coarse import T_NK
 
 #: Kind of a cell -> nearest types that make it up. Others (progenitors, dendritic cells) share genes with
 #: several lineages by nature, and are not judged.

@@ -17,8 +17,8 @@ import pandas as pd
 from scipy import sparse, stats
 from scipy.special import gammaln, xlogy
 
+from .coarse import IG_MAKERS
 from .genes import hb_mask, ig_mask, mito_mask
-from .metrics import IG_MAKERS
 
 #: Genes with a place of their own in the tests; the others are one per block. Noise of the profiles grows
 #: with the number of genes, what tells cells from soup lies in the high ones. [J]

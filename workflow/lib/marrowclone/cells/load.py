@@ -1,14 +1,13 @@
 """One capture's counts in the reference gene space.
 
-Genes are found by Ensembl id (version and genome prefix stripped), then by symbol, then by
-an older symbol of ``resources/aliases.tsv``. Several rows that are one gene are summed. What
-is not found is kept behind the reference genes (a CAR transgene, say): nothing is dropped.
+Genes are found as :func:`marrowclone.cells.gene_names.map_genes` says. Several rows that are one gene
+are summed. What is not found is kept behind the reference genes (a CAR transgene, say): nothing is dropped.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,82 +16,163 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..keys import cell_id
+from ..resources import RESOURCES, read_resource
 from ..tables import write_whole
-from .genes import locus_of_symbols
-from .sources import RawCounts
+from .gene_names import KEY_GENES, clean_names, columns_of, map_genes, old_gene_model
+from .sources import CountStream, RawCounts, open_source
+from .sources.base import remap
+from .store import CountsWriter, stored_facts
 
-#: Prefix that Cell Ranger puts before ids and symbols of a reference built from several genomes.
-_PREFIX = re.compile(r"^(GRCh38|hg38)_+")
-_VERSION = re.compile(r"^(ENSG\d+)\.\d+.*$")
+__all__ = ["VAR_COLUMNS", "clean_names", "load_counts", "map_genes", "to_reference", "write_counts"]
+
 VAR_COLUMNS = ("gene_id", "chromosome", "start", "end", "arm", "locus", "measured")
+#: Reference genes below which a file has surely been cut to chosen genes [J]; the shortest list of 10x has 18,000.
+MIN_GENES = 10_000
+_TURNED = "genes stand where barcodes should be: transpose the matrix."
+_OTHER_SPECIES = "features need human Ensembl ids or HGNC symbols; other species are not supported."
 
 
-def clean_names(names: np.ndarray) -> pd.Series:
-    """Names without genome prefix, Ensembl ids without version (``ENSG00000100219.16``)."""
-    cleaned = pd.Series(names, dtype=object).astype(str).str.strip()
-    return cleaned.str.replace(_PREFIX, "", regex=True).str.replace(_VERSION, r"\1", regex=True)
+@dataclass
+class _Placing:
+    """Where a file's features go, and what of it was met so far."""
+
+    source: CountStream | RawCounts
+    sample: str
+    found: pd.DataFrame
+    column: np.ndarray
+    var: pd.DataFrame
+    n_reference: int
+    min_umi: int
+    model: str
+    warnings: list[str]
+    total: int = 0
+    mapped: int = 0
+    n_seen: int = 0
+
+    def __post_init__(self) -> None:
+        self.kept: list[np.ndarray] = []
+        self._known = self.found["target"].to_numpy() >= 0
+
+    def again(self) -> None:
+        """Forget the blocks."""
+        self.total = self.mapped = self.n_seen = 0
+        self.kept = []
+
+    def place(self, block: sparse.csr_matrix) -> sparse.csr_matrix:
+        """A block in the result's columns, without empty barcodes."""
+        umi = np.asarray(block.sum(axis=1, dtype=np.int64)).ravel()
+        self.total += int(umi.sum())
+        self.mapped += int(block.data[self._known[block.indices]].sum(dtype=np.int64))
+        enough = umi >= self.min_umi
+        self.kept.append(enough)
+        self.n_seen += block.shape[0]
+        placed = remap(block if enough.all() else block[enough], self.column, len(self.var))
+        placed.sum_duplicates()
+        return placed
+
+    def finish(self, min_share: float) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """``obs`` and the facts, once all blocks were placed. Raises as :func:`to_reference`."""
+        found, n = self.found, self.n_reference
+        kept = np.concatenate(self.kept) if self.kept else np.zeros(0, dtype=bool)
+        if not self.total:
+            raise UserError(
+                f"sample {self.sample}: the matrix is empty.", hint="give the matrix that holds this capture's cells."
+            )
+        if self.mapped < min_share * self.total:
+            unknown = ", ".join(found.loc[found["target"] < 0, "symbol"].iloc[:3])
+            raise UserError(
+                f"sample {self.sample}: only {100 * self.mapped / self.total:.0f}% of UMIs fall on genes of the human "
+                f"reference (unknown: {unknown}).",
+                hint=self._hint(),
+            )
+        if not kept.any():
+            raise UserError(
+                f"sample {self.sample}: no barcode has {self.min_umi} UMIs or more.",
+                hint="lower cells: load_counts: min_umi, or look at the file.",
+            )
+        barcodes = self.source.barcodes[kept].astype(str)
+        obs = pd.DataFrame(
+            {"sample": self.sample, "barcode": barcodes},
+            index=pd.Index([cell_id(self.sample, b) for b in barcodes], name="cell"),
+        )
+        facts = self.source.facts | {
+            "sample": self.sample,
+            "n_barcodes": int(kept.sum()),
+            "n_barcodes_empty": int((~kept).sum()),
+            "n_genes_mapped": int((found["target"] >= 0).sum()),
+            "n_aliased": int((found["how"] == "alias").sum()),
+            "n_by_symbol": int((found["how"] == "symbol").sum()),
+            "n_made_unique": int((found["how"] == "made unique").sum()),
+            "n_merged": int(len(self.column) - np.unique(self.column).size),
+            "n_genes_unmapped": int((found["target"] < 0).sum()),
+            "n_reference_measured": int(self.var["measured"].to_numpy()[:n].sum()),
+            "pct_umi_unmapped": round(100 * (1 - self.mapped / self.total), 4),
+            "gene_model": self.model,
+            "warnings": [*self.warnings, *self.source.warnings],
+        }
+        return obs, facts
+
+    def _hint(self) -> str:
+        """Why so little is known."""
+        names = clean_names(self.source.barcodes[:2000])
+        known = names.isin(set(self.var.index[: self.n_reference])) | names.isin(
+            set(self.var["gene_id"][: self.n_reference])
+        )
+        return _TURNED if known.mean() > 0.3 else _OTHER_SPECIES
 
 
-def map_genes(gene_ids: np.ndarray, symbols: np.ndarray, genes: pd.DataFrame, aliases: pd.DataFrame) -> pd.DataFrame:
-    """Find each feature in the reference.
-
-    Parameters
-    ----------
-    gene_ids, symbols
-        a file's two names per feature (they may be equal, or swapped).
-    genes
-        :func:`marrowclone.resources.gene_table`.
-    aliases
-        columns alias, symbol.
-
-    Returns
-    -------
-    DataFrame, a row per feature: symbol (cleaned), gene_id (cleaned), target (row of ``genes``, -1 when
-    unknown), how (``id``, ``symbol``, ``alias`` or empty).
-    """
-    ids, names = clean_names(gene_ids), clean_names(symbols)
-    by_id, by_symbol = pd.Index(genes["gene_id"]), pd.Index(genes["symbol"])
-    older = aliases.set_index("alias")["symbol"]
-    found = pd.DataFrame({"symbol": names, "gene_id": ids, "target": -1, "how": ""})
-    for how, target in (
-        ("id", by_id.get_indexer(ids)),
-        ("id", by_id.get_indexer(names)),
-        ("symbol", by_symbol.get_indexer(names)),
-        ("symbol", by_symbol.get_indexer(ids)),
-        ("alias", by_symbol.get_indexer(names.map(older).fillna(""))),
-        ("alias", by_symbol.get_indexer(ids.map(older).fillna(""))),
-    ):
-        new = (found["target"].to_numpy() < 0) & (target >= 0)
-        found.loc[new, "target"] = target[new]
-        found.loc[new, "how"] = how
-    return found
-
-
-def _columns(found: pd.DataFrame, genes: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Column of each feature in the result, and the result's ``var``."""
-    unknown = found[found["target"] < 0]
-    extra = pd.Index(unknown["symbol"].unique())
-    column = found["target"].to_numpy().copy()
-    column[column < 0] = len(genes) + extra.get_indexer(unknown["symbol"])
-    var = genes.set_index("symbol")[["gene_id", "chromosome", "start", "end", "arm", "locus"]]
-    first = unknown.drop_duplicates("symbol").set_index("symbol")
-    rest = pd.DataFrame(
-        {"gene_id": first["gene_id"].to_numpy(), "chromosome": "", "start": 0, "end": 0, "arm": "", "locus": ""},
-        index=extra,
+def _prepare(
+    source: CountStream | RawCounts,
+    sample: str,
+    genes: pd.DataFrame,
+    aliases: pd.DataFrame,
+    settings: Mapping[str, Any],
+    models: pd.DataFrame | None,
+) -> _Placing:
+    """Find the features; say what is odd about them. Raises for an old gene model that is to be refused."""
+    marks = read_resource(RESOURCES / "gene_models.tsv") if models is None else models
+    found = map_genes(source.gene_ids, source.symbols, genes, aliases)
+    column, var = columns_of(found, genes)
+    model, how = old_gene_model(
+        found["gene_id"].to_numpy(), found["symbol"].to_numpy(), marks, str(source.facts.get("genome", ""))
     )
-    rest["locus"] = locus_of_symbols(extra)
-    var = pd.concat([var, rest]) if len(rest) else var.copy()
-    var["measured"] = np.isin(np.arange(len(var)), column)
-    var.index.name = "symbol"
-    return column, var
+    warnings = []
+    n_known, n = int((found["target"] >= 0).sum()), len(genes)
+    if model:
+        if settings["old_gene_model"] == "refuse":
+            raise UserError(
+                f"sample {sample}: mapped with an older gene model, {model} ({how}).",
+                hint="map it anew, or set cells: load_counts: old_gene_model to warn (genes are lifted then).",
+            )
+        warnings.append(
+            f"older gene model, {model} ({how}): genes were lifted by id and symbol, {n_known} of {len(found)} found"
+        )
+    measured = var["measured"].to_numpy()[:n]
+    absent = [g for g in KEY_GENES if g in var.index[:n] and not measured[var.index.get_loc(g)]]
+    if absent:
+        warnings.append(
+            f"genes that calls rest on are not in this file: {', '.join(absent)}; what needs them cannot be called, "
+            "and their zeros say nothing"
+        )
+    if measured.sum() < MIN_GENES:
+        warnings.append(
+            f"only {int(measured.sum())} of {n} reference genes: a file cut to chosen genes has no library sizes"
+        )
+    return _Placing(source, sample, found, column, var, n, settings["min_umi"], model, warnings)
 
 
 def to_reference(
-    counts: RawCounts, *, sample: str, genes: pd.DataFrame, aliases: pd.DataFrame, settings: Mapping[str, Any]
+    counts: RawCounts,
+    *,
+    sample: str,
+    genes: pd.DataFrame,
+    aliases: pd.DataFrame,
+    settings: Mapping[str, Any],
+    models: pd.DataFrame | None = None,
 ) -> ad.AnnData:
-    """Bring one capture into the reference gene space.
+    """Bring one capture into the reference gene space, in memory (:func:`load_counts` does it block by block).
 
     Parameters
     ----------
@@ -101,60 +181,93 @@ def to_reference(
     sample
         name of the sample; cells are called ``{sample}:{barcode}``.
     settings
-        ``min_umi`` (barcodes below it are empty and not loaded), ``min_share_mapped``.
+        ``min_umi`` (barcodes below it are empty and not loaded), ``min_share_mapped``, ``old_gene_model``.
+    models
+        ``resources/gene_models.tsv``; None: as it is shipped.
 
     Returns
     -------
     AnnData: X CSR int32, barcodes x (reference genes in genome order, then the file's other genes);
-    obs sample, barcode; var :data:`VAR_COLUMNS`; uns["load"] facts.
+    obs sample, barcode; var :data:`VAR_COLUMNS`; uns["load"] facts, ``warnings`` (strings) among them.
 
     Raises
     ------
     UserError
-        when too few UMIs fall on known human genes, or no barcode holds a count.
+        when too few UMIs fall on known human genes, no barcode holds a count, or the gene model is older and
+        to be refused.
     """
-    found = map_genes(counts.gene_ids, counts.symbols, genes, aliases)
-    column, var = _columns(found, genes)
-    per_feature = np.asarray(counts.matrix.sum(axis=0, dtype=np.int64)).ravel()
-    total = int(per_feature.sum())
-    mapped = int(per_feature[found["target"].to_numpy() >= 0].sum())
-    if mapped < settings["min_share_mapped"] * total:
-        unknown = found.loc[found["target"] < 0, "symbol"].iloc[:3].tolist()
-        raise UserError(
-            f"sample {sample}: only {100 * mapped / total:.0f}% of UMIs fall on genes of the human reference "
-            f"(unknown: {', '.join(unknown)}).",
-            hint="features need human Ensembl ids or HGNC symbols; other species are not supported.",
-        )
-    kept = np.asarray(counts.matrix.sum(axis=1, dtype=np.int64)).ravel() >= settings["min_umi"]
-    if not kept.any():
-        raise UserError(
-            f"sample {sample}: no barcode has {settings['min_umi']} UMIs or more.",
-            hint="lower cells: load_counts: min_umi, or look at the file.",
-        )
-    place = sparse.csr_matrix(
-        (np.ones(len(column), dtype=np.int32), (np.arange(len(column)), column)), shape=(len(column), len(var))
-    )
-    matrix = sparse.csr_matrix(counts.matrix[kept] @ place, dtype=np.int32)
-    matrix.sort_indices()
-    barcodes = counts.barcodes[kept].astype(str)
-    obs = pd.DataFrame(
-        {"sample": sample, "barcode": barcodes}, index=pd.Index([cell_id(sample, b) for b in barcodes], name="cell")
-    )
-    facts = counts.facts | {
-        "sample": sample,
-        "n_barcodes": int(kept.sum()),
-        "n_barcodes_empty": int((~kept).sum()),
-        "n_genes_mapped": int((found["target"] >= 0).sum()),
-        "n_aliased": int((found["how"] == "alias").sum()),
-        "n_by_symbol": int((found["how"] == "symbol").sum()),
-        "n_merged": int(len(column) - np.unique(column).size),
-        "n_genes_unmapped": int((found["target"] < 0).sum()),
-        "n_reference_measured": int(var["measured"].to_numpy()[: len(genes)].sum()),
-        "pct_umi_unmapped": round(100 * (1 - mapped / total), 4),
-    }
-    return ad.AnnData(X=matrix, obs=obs, var=var, uns={"load": facts})
+    placing = _prepare(counts, sample, genes, aliases, settings, models)
+    matrix = placing.place(counts.matrix)
+    obs, facts = placing.finish(settings["min_share_mapped"])
+    return ad.AnnData(X=matrix, obs=obs, var=placing.var, uns={"load": stored_facts(facts)})
+
+
+def load_counts(
+    path: str | Path,
+    out: str | Path,
+    *,
+    sample: str,
+    genes: pd.DataFrame,
+    aliases: pd.DataFrame,
+    settings: Mapping[str, Any],
+    format: str = "auto",
+    models: pd.DataFrame | None = None,
+) -> dict[str, Any]:
+    """Read a sheet's ``path`` block by block into a counts file, whole or not at all.
+
+    Memory follows a block of :data:`marrowclone.cells.sources.base.BLOCK_VALUES` values, not the file.
+
+    Parameters
+    ----------
+    out
+        the counts file; its content is that of :func:`to_reference`, and does not depend on the blocks.
+    settings
+        as :func:`to_reference`, and ``genome``: whose features are read where a file has several genomes.
+
+    Returns
+    -------
+    The facts that stand in ``uns["load"]``, as plain Python.
+
+    Raises
+    ------
+    UserError
+        as :func:`marrowclone.cells.sources.open_source` and :func:`to_reference`.
+    """
+    facts: dict[str, Any] = {}
+    with open_source(path, format, genome=settings["genome"]) as stream:
+        placing = _prepare(stream, sample, genes, aliases, settings, models)
+
+        def write(target: Path) -> None:
+            opened: list[CountsWriter] = []
+
+            def begin() -> CountsWriter:
+                placing.again()
+                for before in opened:
+                    before.__exit__(None, None, None)
+                opened.append(CountsWriter(target, len(placing.var)))
+                return opened[-1]
+
+            try:
+                writer = stream.consume(begin, lambda to, block: to.add(placing.place(block)))
+                if placing.n_seen != len(stream.barcodes):
+                    raise AssertionError(f"{shown(path)}: {placing.n_seen} rows of {len(stream.barcodes)}")
+                obs, more = placing.finish(settings["min_share_mapped"])
+                facts.update(more)
+                writer.close(obs, placing.var, facts)
+            finally:
+                for before in opened:
+                    before.__exit__(None, None, None)
+
+        write_whole(out, write)
+    return facts
 
 
 def write_counts(path: str | Path, counts: ad.AnnData) -> None:
-    """Write a counts file, whole or not at all. Light compression: every chapter reads it."""
-    write_whole(path, lambda target: counts.write_h5ad(target, compression="gzip", compression_opts=1))
+    """Write counts in memory as a counts file, whole or not at all."""
+
+    def write(target: Path) -> None:
+        with CountsWriter(target, counts.n_vars) as writer:
+            writer.add(sparse.csr_matrix(counts.X))
+            writer.close(counts.obs, counts.var, dict(counts.uns.get("load", {})))
+
+    write_whole(path, write)

@@ -1,26 +1,61 @@
-"""Figures per barcode, and a light guess of its type: what limits and tests of one capture stand on."""
+"""UMIs and genes per barcode, with and without immunoglobulin, of counts in memory or in a file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
+from anndata.io import read_elem
 from scipy import sparse
 
 from .genes import hb_mask, ig_mask, mito_mask
-from .markers import PLASMA_ANCHORS, PLASMA_CORE, gene_z, log_normalised, panel_genes, type_scores
 
-#: Groups for upper limits: coarse, because typing comes later. Types that are not named: ``lymphoid``.
-COARSE: dict[str, str] = {
-    "plasma": "plasma", "erythroid": "erythroid", "megakaryocyte": "erythroid",
-    "monocyte": "myeloid", "macrophage": "myeloid", "dendritic": "myeloid", "neutrophil": "myeloid",
-    "hspc": "progenitor", "stromal": "stromal",
-}  # fmt: skip
-T_NK = ("cd4_t", "cd8_t", "nk")
-#: Genes of T and NK cells alone (science 1.1, and the T-cell receptor's constant genes).
-T_NK_ONLY = ("CD3D", "CD3E", "CD3G", "TRAC", "TRBC1", "TRBC2", "NKG7", "GNLY", "KLRD1", "KLRF1")
-#: Types that make immunoglobulin.
-IG_MAKERS = ("plasma", "b_cell", "pre_b", "pdc")
+#: Stored values looked at together.
+BLOCK_VALUES = 1 << 22
+
+
+def _masks(var: pd.DataFrame) -> np.ndarray:
+    """genes x (all, Ig, mitochondrial, haemoglobin), 0 or 1."""
+    sets = (np.ones(len(var), dtype=bool), ig_mask(var), mito_mask(var), hb_mask(var))
+    return np.column_stack(sets).astype(np.int64)
+
+
+def _ranges(indptr: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of rows with about :data:`BLOCK_VALUES` stored values."""
+    start, n = 0, len(indptr) - 1
+    while start < n:
+        stop = int(np.searchsorted(indptr, int(indptr[start]) + BLOCK_VALUES, side="right")) - 1
+        stop = min(max(stop, start + 1), n)
+        yield start, stop
+        start = stop
+
+
+def _table(blocks: Iterable[sparse.csr_matrix], var: pd.DataFrame, cells: pd.Index) -> pd.DataFrame:
+    masks = _masks(var)
+    umis, genes = [np.empty((0, 4), dtype=np.int64)], [np.empty((0, 2), dtype=np.int64)]
+    for block in blocks:
+        umis.append(block @ masks)
+        detected = sparse.csr_matrix((block.data > 0, block.indices, block.indptr), shape=block.shape)
+        genes.append(detected.astype(np.int8) @ masks[:, :2])
+    umi = np.concatenate(umis)
+    gene = np.concatenate(genes)
+    per_cent = 100 / np.maximum(umi[:, 0], 1)
+    return pd.DataFrame(
+        {
+            "n_umi": umi[:, 0],
+            "n_genes": gene[:, 0],
+            "n_umi_non_ig": umi[:, 0] - umi[:, 1],
+            "n_genes_non_ig": gene[:, 0] - gene[:, 1],
+            "pct_mito": umi[:, 2] * per_cent,
+            "pct_ig": umi[:, 1] * per_cent,
+            "pct_hb": umi[:, 3] * per_cent,
+        },
+        index=cells,
+    )
 
 
 def metrics(counts: ad.AnnData) -> pd.DataFrame:
@@ -32,56 +67,23 @@ def metrics(counts: ad.AnnData) -> pd.DataFrame:
     pct_hb (% of all UMIs of the barcode; JCHAIN counts as Ig).
     """
     matrix = sparse.csr_matrix(counts.X)
-
-    def umi(mask: np.ndarray) -> np.ndarray:
-        return np.asarray(matrix @ mask.astype(np.int64)).ravel()
-
-    ig = ig_mask(counts.var)
-    detected = sparse.csr_matrix((np.sign(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
-    total, n_ig = umi(np.ones(counts.n_vars, dtype=bool)), umi(ig)
-    genes = np.asarray(detected.sum(axis=1, dtype=np.int64)).ravel()
-    per_cent = 100 / np.maximum(total, 1)
-    return pd.DataFrame(
-        {
-            "n_umi": total,
-            "n_genes": genes,
-            "n_umi_non_ig": total - n_ig,
-            "n_genes_non_ig": genes - np.asarray(detected @ ig.astype(np.int64)).ravel(),
-            "pct_mito": umi(mito_mask(counts.var)) * per_cent,
-            "pct_ig": n_ig * per_cent,
-            "pct_hb": umi(hb_mask(counts.var)) * per_cent,
-        },
-        index=counts.obs_names,
-    )
+    pieces = (matrix[start:stop] for start, stop in _ranges(matrix.indptr))
+    return _table(pieces, counts.var, counts.obs_names)
 
 
-def coarse_types(counts: ad.AnnData, table: pd.DataFrame, panel: pd.DataFrame, scale_from: np.ndarray) -> pd.DataFrame:
-    """A light guess of each barcode's type, from markers alone, for choosing its limits.
+def metrics_of_file(path: str | Path) -> pd.DataFrame:
+    """The same of a counts file, read block by block: memory does not grow with the number of values."""
+    with h5py.File(path, "r") as file:
+        obs, var = read_elem(file["obs"]), read_elem(file["var"])
+        group = file["X"]
+        indptr = group["indptr"][()]
 
-    A barcode is ``plasma`` when the plasma panel (no Ig gene in it) scores highest and three
-    core genes are seen, one of them an anchor: soup alone does not make one.
+        def pieces() -> Iterator[sparse.csr_matrix]:
+            for start, stop in _ranges(indptr):
+                low, high = int(indptr[start]), int(indptr[stop])
+                yield sparse.csr_matrix(
+                    (group["data"][low:high], group["indices"][low:high], indptr[start : stop + 1] - indptr[start]),
+                    shape=(stop - start, len(var)),
+                )
 
-    Returns
-    -------
-    DataFrame, index cell: nearest (best type of the panel), coarse (group).
-    """
-    genes = panel_genes(panel, counts.var_names)
-    expression = log_normalised(counts, table["n_umi_non_ig"].to_numpy(), genes)
-    scores = type_scores(gene_z(expression, scale_from), panel)
-    nearest = scores.idxmax(axis=1)
-    core = expression[[g for g in PLASMA_CORE if g in genes]].gt(0).sum(axis=1)
-    anchor = expression[[g for g in PLASMA_ANCHORS if g in genes]].gt(0).any(axis=1)
-    not_plasma = (nearest == "plasma") & ~((core >= 3) & anchor)
-    if not_plasma.any() and scores.shape[1] > 1:
-        nearest[not_plasma] = scores.loc[not_plasma].drop(columns="plasma").idxmax(axis=1)
-    return pd.DataFrame({"nearest": nearest, "coarse": nearest.map(COARSE).fillna("lymphoid")})
-
-
-def surely_t_nk(counts: ad.AnnData) -> np.ndarray:
-    """Barcodes with two UMIs of genes that T and NK cells alone have.
-
-    In a sorted sample the guess from markers calls some plasma cells T cells, and their Ig is no soup.
-    """
-    genes = counts.var_names.isin(T_NK_ONLY)
-    found: np.ndarray = np.asarray(sparse.csr_matrix(counts.X) @ genes.astype(np.int64)).ravel() >= 2
-    return found
+        return _table(pieces(), var, obs.index)

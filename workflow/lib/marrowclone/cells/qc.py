@@ -14,12 +14,13 @@ import pandas as pd
 from scipy import sparse
 
 from .ambient import Ambient, ambient_percent
+from .coarse import T_NK, coarse_types, surely_t_nk
 from .conflict import find_conflicts
 from .doublets import call_doublets
 from .droplets import judge_droplets
 from .knee import knee
 from .markers import PLASMA_CORE
-from .metrics import T_NK, coarse_types, metrics, surely_t_nk
+from .metrics import metrics
 from .sample_checks import check_sample, sex_genes
 
 #: A group with fewer cells has no upper limit: a limit of other types would delete what is rare and large. [J]
@@ -133,10 +134,8 @@ def qc_cells(
     facts["ambient"] = dict(ambient.facts) if ambient is not None else None
     facts["conflicts"] = {str(k): int(v) for k, v in conflict[conflict != ""].value_counts().sort_index().items()}
     facts["sex_genes"] = sex_genes(counts, table["keep"].to_numpy())
-    facts["knee"] = {
-        "points": knee(table["n_umi"].to_numpy()),
-        "points_raw": (ambient.facts if ambient else {}).get("knee"),
-    }
+    facts["knee"] = knee(table["n_umi"].to_numpy())
+    facts["knee_raw"] = (ambient.facts if ambient else {}).get("knee")
     facts["checks"] = check_sample(facts, counts)
     said = [c["text"] for c in facts["checks"] if c["verdict"] != "ok"]
     facts["warnings"] = _warnings(facts, counts, panel) + said

@@ -9,6 +9,8 @@ import anndata as ad
 import numpy as np
 from scipy import sparse
 
+from .store import plain_facts
+
 #: Chromosome Y genes that men's blood cells express; XIST marks two X chromosomes (GTEx; in common use). [J]
 Y_GENES = ("RPS4Y1", "DDX3Y", "KDM5D", "EIF1AY", "UTY", "USP9Y", "ZFY")
 #: Check -> (limit of a warning, limit of a failure, larger is worse, what it means). All [J].
@@ -38,7 +40,7 @@ def check_sample(facts: Mapping[str, Any], counts: ad.AnnData) -> list[dict[str,
     -------
     list of {check, value, limit, verdict (ok, warn, fail), text}.
     """
-    load = counts.uns.get("load", {})
+    load = plain_facts(dict(counts.uns.get("load", {})))
     failed, median, n = facts["n_failed"], facts["median"], max(1, facts["n_barcodes"])
     ambient = facts["ambient"] or {}
     matrix = sparse.csr_matrix(counts.X)

@@ -1,13 +1,17 @@
-"""A look into h5ad files: where are the raw counts?"""
+"""A look into AnnData (h5ad, zarr) and loom files: where are the raw counts?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..cells.sources.anndatas import ID_COLUMNS, several_captures
+from ..cells.sources.loom import BARCODES as LOOM_BARCODES
+from ..cells.sources.loom import NAMES as LOOM_NAMES
+from ..cells.sources.places import count_places, loom_places, open_zarr
 from ..errors import UserError, shown
 from .peek import NAMES, SAMPLE, UNFILTERED, Peek, check_values, is_counts, known_share
 from .tenx import names_of
@@ -25,15 +29,6 @@ GENE_COLUMNS = (
 )
 
 
-def _places(file: Any) -> Iterator[str]:
-    """Where counts may lie, likeliest first."""
-    layers = sorted(file["layers"]) if "layers" in file else []
-    named = [k for k in layers if k == "counts"] + [k for k in layers if k != "counts" and "count" in k.lower()]
-    yield from (f"layers/{k}" for k in named)
-    yield from (place for place in ("X", "raw/X") if place in file)
-    yield from (f"layers/{k}" for k in layers if k not in named)
-
-
 def _matrix(node: Any) -> tuple[tuple[int, int], int, np.ndarray]:
     """Shape (cells, genes), number of stored values, and a sample of them."""
     if hasattr(node, "shape"):  # dense
@@ -44,7 +39,7 @@ def _matrix(node: Any) -> tuple[tuple[int, int], int, np.ndarray]:
         values = np.asarray(node[:rows], dtype=float).ravel()
         return (shape[0], shape[1]), int(np.prod(shape)) if values.any() or shape[0] > rows else 0, values
     shape = tuple(int(n) for n in node.attrs["shape"])
-    return (shape[0], shape[1]), len(node["data"]), np.asarray(node["data"][:SAMPLE], dtype=float)
+    return (shape[0], shape[1]), int(node["data"].shape[0]), np.asarray(node["data"][:SAMPLE], dtype=float)
 
 
 def _index(group: Any, stop: int) -> list[str]:
@@ -75,10 +70,23 @@ def _gene_names(file: Any, place: str) -> list[str]:
     return names
 
 
-def peek_h5ad(path: Path) -> Peek:
-    """Look at an h5ad: ``layers/counts``, other layers named after counts, ``X``, ``raw/X``, other layers.
+def _no_counts(file: Any, path: Path, places: list[str], seen: dict[str, Any], hint: str) -> str | Peek:
+    """The place to speak of when none holds raw counts: a peek at an empty matrix, or an error. Else its name."""
+    first = next((p for p in ("X", *places) if p in seen and seen[p][1]), None)
+    if first is None:
+        return Peek(shown(path), n_genes=seen[places[0]][0][1], n_cells=seen[places[0]][0][0])
+    try:
+        check_values(seen[first][2], f"{shown(path)}: {first}")
+    except UserError as error:
+        raise UserError(error.message, hint=f"{hint} (looked at {', '.join(places)}).") from None
+    return first
 
-    The first place whose sample of values is raw counts is taken.
+
+def peek_anndata(path: Path, *, zarr: bool = False) -> Peek:
+    """Look at an h5ad or zarr store.
+
+    The first place whose sample of values is raw counts is taken: ``layers/counts``, other layers named after
+    counts, ``X``, ``raw/X``, other layers.
 
     Raises
     ------
@@ -87,25 +95,22 @@ def peek_h5ad(path: Path) -> Peek:
     """
     import h5py
 
-    with h5py.File(path, "r") as file:
+    opened: AbstractContextManager[Any] = nullcontext(open_zarr(path)) if zarr else h5py.File(path, "r")
+    kind = "a zarr store" if zarr else "an h5ad"
+    with opened as file:
         absent = [k for k in ("obs", "var") if k not in file]
-        places = list(_places(file))
+        places = list(count_places(file))
         if not places:
-            raise UserError(f"{shown(path)}: an h5ad without X, raw or layers.", hint="it holds no matrix.")
+            raise UserError(f"{shown(path)}: {kind} without X, raw or layers.", hint="it holds no matrix.")
         if absent:
-            raise UserError(f"{shown(path)}: an h5ad without {' and '.join(absent)}.", hint="the file is damaged.")
+            raise UserError(f"{shown(path)}: {kind} without {' and '.join(absent)}.", hint="the file is damaged.")
         seen = {place: _matrix(file[place]) for place in places}
         good = next((p for p, (_, stored, values) in seen.items() if stored and is_counts(values)), None)
         if good is None:
-            first = next((p for p in ("X", *places) if p in seen and seen[p][1]), None)
-            if first is None:
-                return Peek(shown(path), n_genes=seen[places[0]][0][1], n_cells=seen[places[0]][0][0])
-            try:
-                check_values(seen[first][2], f"{shown(path)}: {first}")
-            except UserError as error:
-                hint = f"put raw counts into X, raw.X or layers['counts'] (looked at {', '.join(places)})."
-                raise UserError(error.message, hint=hint) from None
-            good = first
+            other = _no_counts(file, path, places, seen, "put raw counts into X, raw.X or layers['counts']")
+            if isinstance(other, Peek):
+                return other
+            good = other
         (n_cells, n_genes), stored, values = seen[good]
         barcodes, genes = _index(file["obs"], UNFILTERED), _gene_names(file, good)
         if len(barcodes) != min(n_cells, UNFILTERED) or len(genes) != min(n_genes, NAMES):
@@ -113,6 +118,7 @@ def peek_h5ad(path: Path) -> Peek:
                 f"{shown(path)}: {good} is {n_cells} x {n_genes}, but obs or var have other lengths.",
                 hint="the file is damaged.",
             )
+        captures = several_captures(file["obs"])
         return Peek(
             place=f"{shown(path)}: {good}",
             n_genes=n_genes,
@@ -121,4 +127,37 @@ def peek_h5ad(path: Path) -> Peek:
             values=values,
             genes=genes,
             barcodes=barcodes,
+            notes=[captures] if captures else [],
         )
+
+
+def peek_loom(path: Path) -> Peek:
+    """Look at a loom: genes x cells.
+
+    Raises
+    ------
+    UserError
+        when it holds no raw counts, or names do not fit the matrix.
+    """
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        places = list(loom_places(file))
+        seen = {place: _matrix(file[place]) for place in places}
+        good = next((p for p, (_, stored, values) in seen.items() if stored and is_counts(values)), None)
+        if good is None:
+            other = _no_counts(file, path, places, seen, "write raw counts as /matrix")
+            if isinstance(other, Peek):
+                return other
+            good = other
+        (n_genes, n_cells), stored, values = seen[good]
+        rows, columns = file["row_attrs"], file["col_attrs"]
+        names = [names_of(rows[n], NAMES) for n in (*LOOM_NAMES, *ID_COLUMNS) if n in rows]
+        genes = max(names, key=known_share, default=[])
+        barcodes = next((names_of(columns[n], UNFILTERED) for n in LOOM_BARCODES if n in columns), [])
+        if len(barcodes) != min(n_cells, UNFILTERED) or len(genes) != min(n_genes, NAMES):
+            raise UserError(
+                f"{shown(path)}: {good} is {n_genes} x {n_cells}, but names of genes or barcodes are missing or fewer.",
+                hint="a loom is genes x cells, with the attributes Gene (rows) and CellID (columns).",
+            )
+        return Peek(f"{shown(path)}: {good}", n_genes, n_cells, stored, values, genes, barcodes)

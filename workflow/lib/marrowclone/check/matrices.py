@@ -10,14 +10,19 @@ from ..errors import UserError, did_you_mean, shown
 from ..formats import Source, resolve
 from ..keys import CELL_TYPES, UNRESOLVED
 from ..sheets import Sheet, clip, read_sheet
-from .anndatas import peek_h5ad
+from .anndatas import peek_anndata, peek_loom
 from .peek import Peek, judge
 from .rows import Entry
 from .tenx import peek_10x_h5, peek_mtx
 
 
-def peek(source: Source) -> Peek:
+def peek(source: Source, genome: str = "") -> Peek:
     """Look at a matrix of any format.
+
+    Parameters
+    ----------
+    genome
+        whose features are read where a matrix has several genomes.
 
     Raises
     ------
@@ -26,8 +31,12 @@ def peek(source: Source) -> Peek:
     """
     try:
         if source.kind == "10x_mtx":
-            return peek_mtx(source.tenx)
-        return peek_10x_h5(source.path) if source.kind == "10x_h5" else peek_h5ad(source.path)
+            return peek_mtx(source.tenx, genome)
+        if source.kind == "10x_h5":
+            return peek_10x_h5(source.path, genome)
+        return (
+            peek_loom(source.path) if source.kind == "loom" else peek_anndata(source.path, zarr=source.kind == "zarr")
+        )
     except UserError:
         raise
     except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError) as error:
@@ -63,8 +72,36 @@ def _check_labels(sheet: Sheet, entry: Entry, barcodes: Sequence[str], labels: s
         )
 
 
+def _check_contigs(sheet: Sheet, entry: Entry, barcodes: Sequence[str], notes: list[str]) -> None:
+    """V(D)J contigs: readable, with the columns that are needed, of the capture's barcodes."""
+    from ..embedding.rearrangements import match_barcodes, read_contigs  # AIRR's schema is slow to load
+
+    sample = str(entry.get("sample", ""))
+    try:
+        contigs = read_contigs(entry.values["vdj"])
+    except UserError as error:
+        sheet.report(entry.line, "vdj", error.message, error.hint)
+        return
+    if contigs.empty:
+        notes.append(f"{sample}: {shown(entry.values['vdj'])} has no productive immunoglobulin contig of a cell.")
+    elif barcodes and match_barcodes(contigs, sample, barcodes).empty:
+        sheet.report(
+            entry.line,
+            "vdj",
+            f"none of the barcodes in {shown(entry.values['vdj'])} is a barcode of {entry.values.get('path', 'path')} "
+            f"(such as {clip(contigs['barcode'].iloc[0])!r}, expected such as {clip(barcodes[0])!r})",
+            "the contigs are another capture's, or their barcodes carry another suffix",
+        )
+
+
 def check_matrices(
-    sheet: Sheet, entries: Sequence[Entry], tumour_cell_types: Sequence[str], notes: list[str], *, read: bool
+    sheet: Sheet,
+    entries: Sequence[Entry],
+    tumour_cell_types: Sequence[str],
+    notes: list[str],
+    *,
+    read: bool,
+    genome: str = "",
 ) -> list[tuple[str, str]]:
     """Look at the data behind each row of the sample sheet.
 
@@ -72,6 +109,8 @@ def check_matrices(
     ----------
     read
         whether matrices are opened; otherwise only the files are looked for.
+    genome
+        setting ``cells: load_counts: genome``.
 
     Returns
     -------
@@ -87,9 +126,10 @@ def check_matrices(
             if text is None:
                 continue
             try:
-                source = resolve(Path(text), form if column == "path" else "auto")
-                if read and column == "path":
-                    seen = peek(source)
+                counts = column == "path"
+                source = resolve(Path(text), form if counts else "auto", unfiltered=not counts)
+                if read and counts:
+                    seen = peek(source, genome)
                     barcodes = seen.barcodes
                     judge(seen, notes, entry.get("sample", text))
             except UserError as error:
@@ -98,6 +138,8 @@ def check_matrices(
                 sheet.report(entry.line, column, f"{clip(text, 120)} cannot be read ({error.strerror or error})")
         if read and entry.get("cell_types") is not None:
             _check_labels(sheet, entry, barcodes, labels)
+        if read and entry.get("vdj") is not None:
+            _check_contigs(sheet, entry, barcodes, notes)
     if not read:
         return []
     known = {*CELL_TYPES, UNRESOLVED, *labels}

@@ -45,6 +45,8 @@ class Peek:
         tuples of names of the first genes (id, symbol).
     barcodes
         all barcodes (the first :data:`UNFILTERED` of them).
+    notes
+        what is odd about the file.
     """
 
     place: str
@@ -54,6 +56,7 @@ class Peek:
     values: np.ndarray = field(default_factory=lambda: np.empty(0))
     genes: Sequence[str] = ()
     barcodes: Sequence[str] = ()
+    notes: list[str] = field(default_factory=list)
 
 
 @cache
@@ -132,5 +135,6 @@ def judge(peek: Peek, notes: list[str], name: str) -> None:
             f"{peek.place}: {repeated} barcodes stand there more than once (such as {first!r}).",
             hint="one capture per row of the sheet; were several merged into one file?",
         )
+    notes.extend(f"{name}: {note}." for note in peek.notes)
     if peek.n_cells >= UNFILTERED:
         notes.append(f"{name}: {peek.n_cells} barcodes; unfiltered droplets belong in the column raw_path.")

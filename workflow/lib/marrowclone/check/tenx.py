@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..cells.sources.genomes import features_of_genome, genomes_by_name, group_of_10x_h5
 from ..errors import UserError, shown
 from ..formats import GZIP_SIGNATURE, TenXFiles
 from .peek import NAMES, SAMPLE, UNFILTERED, Peek
@@ -109,8 +110,13 @@ def _lines(path: Path) -> list[str]:
         return [line.rstrip("\r\n") for line in stream if line.strip()]
 
 
-def peek_mtx(files: TenXFiles) -> Peek:
+def peek_mtx(files: TenXFiles, genome: str = "") -> Peek:
     """Look at a 10x matrix folder.
+
+    Parameters
+    ----------
+    genome
+        whose features are read where there are several.
 
     Raises
     ------
@@ -137,6 +143,8 @@ def peek_mtx(files: TenXFiles) -> Peek:
     # features.tsv: id, symbol, type; older genes.tsv: id, symbol. The symbol is tried first.
     cells = [line.split("\t") for line in genes[:NAMES]]
     known = [part[1] if len(part) > 1 and part[1] else part[0] for part in cells]
+    ids = np.array([line.partition("\t")[0] for line in genes], dtype=object)
+    features_of_genome(genomes_by_name(ids, ids), files.matrix, genome)
     return Peek(
         place=shown(files.matrix),
         n_genes=rows,
@@ -153,8 +161,13 @@ def names_of(dataset: Any, stop: int | None = None) -> list[str]:
     return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in dataset[:stop]]
 
 
-def peek_10x_h5(path: Path) -> Peek:
+def peek_10x_h5(path: Path, genome: str = "") -> Peek:
     """Look at a Cell Ranger h5, version 2 (group per genome) or 3 (group ``matrix``).
+
+    Parameters
+    ----------
+    genome
+        whose features are read where there are several.
 
     Raises
     ------
@@ -164,20 +177,26 @@ def peek_10x_h5(path: Path) -> Peek:
     import h5py
 
     with h5py.File(path, "r") as file:
-        groups = ["matrix"] if "matrix" in file else [k for k in file if "barcodes" in file[k]]
-        if len(groups) > 1:
-            raise UserError(
-                f"{shown(path)}: {len(groups)} genomes ({', '.join(groups)}).", hint="keep the human one only."
-            )
-        group = file[groups[0]]
+        group = group_of_10x_h5(file, path, genome)
+        if "features/genome" in group:
+            genomes = np.array(names_of(group["features/genome"]), dtype=object)
+            if "features/feature_type" in group:
+                genomes = genomes[np.array(names_of(group["features/feature_type"])) == "Gene Expression"]
+            features_of_genome(genomes, path, genome)
         features = group.get("features/name", group.get("gene_names"))
-        needed = {"data": group.get("data"), "indptr": group.get("indptr"), "shape": group.get("shape")}
+        needed = {
+            "data": group.get("data"),
+            "indices": group.get("indices"),
+            "indptr": group.get("indptr"),
+            "shape": group.get("shape"),
+        }
         absent = [
             k for k, v in {**needed, "barcodes": group.get("barcodes"), "features": features}.items() if v is None
         ]
         if absent:
             raise UserError(
-                f"{shown(path)}: {', '.join(absent)} missing in group {groups[0]}.", hint="the file is damaged."
+                f"{shown(path)}: {', '.join(absent)} missing in group {group.name.strip('/')}.",
+                hint="the file is damaged.",
             )
         rows, columns = (int(v) for v in group["shape"][:2])
         n_barcodes, n_features = len(group["barcodes"]), len(features)
@@ -185,6 +204,12 @@ def peek_10x_h5(path: Path) -> Peek:
             raise UserError(
                 f"{shown(path)}: shape {rows} x {columns}, but {n_features} features and {n_barcodes} barcodes.",
                 hint="the file is damaged, or was written by something other than Cell Ranger.",
+            )
+        if len(group["indices"]) != len(group["data"]) or (columns and int(group["indptr"][-1]) != len(group["data"])):
+            raise UserError(
+                f"{shown(path)}: {len(group['data'])} values, {len(group['indices'])} indices and a last pointer of "
+                f"{int(group['indptr'][-1])} do not fit each other.",
+                hint=_CUT_OFF,
             )
         return Peek(
             place=shown(path),

@@ -119,10 +119,11 @@ def _check_named_files(config: Mapping[str, Any], places: configuration.Places) 
 
     value_sets = named(("cure", "score_qol", "value_sets"))
     truth = named(("truth",))
-    for keys, path in {**named(("samples",)), **named(("clinical",)), **truth, **value_sets}.items():
+    model = named(("embedding", "type_cells", "celltypist_model"))
+    for keys, path in {**named(("samples",)), **named(("clinical",)), **truth, **value_sets, **model}.items():
         if set(path) & set(BRACES):
             report(keys, f"found {clip(path)!r}, expected a path without {{ and }}", BRACES_HINT)
-    for keys, path in value_sets.items():
+    for keys, path in {**value_sets, **model}.items():
         if not Path(clip(path, 4000)).is_file():
             report(keys, f"found {clip(path)!r}, no such file", path_hint(path, Path()))
     for keys, path in truth.items():
@@ -134,6 +135,14 @@ def _check_named_files(config: Mapping[str, Any], places: configuration.Places) 
             hint = "name a folder that the simulator wrote, or null for a real cohort"
             report(keys, f"the folder {clip(path)!r} has no {', '.join(missing)}", hint)
     return problems
+
+
+def _genome(config: Mapping[str, Any]) -> str:
+    """The setting ``cells: load_counts: genome``, empty where the configuration is not sound."""
+    value: Any = config
+    for key in ("cells", "load_counts", "genome"):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, str) else ""
 
 
 def check_cohort(
@@ -168,7 +177,7 @@ def check_cohort(
     entries = check_samples(sheet, schema)
     named = config.get("tumour_cell_types")
     types = [t for t in named if isinstance(t, str)] if isinstance(named, list) else []
-    wrong_types = check_matrices(sheet, entries, types, notes, read=read_matrices)
+    wrong_types = check_matrices(sheet, entries, types, notes, read=read_matrices, genome=_genome(config))
     file, line = (places or {}).get(("tumour_cell_types",), ("config", None))
     problems = [Problem(file, line, None, f"key tumour_cell_types: {m}", h) for m, h in wrong_types] if entries else []
     clinical = _check_clinical(config, sheet, entries, notes, near)

@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from sklearn.covariance import ledoit_wolf
 from sklearn.neighbors import NearestNeighbors
 
+from ..cells.light_chain import ChainTest, chain_test
 from . import states
-from .light_chain import ChainTest, chain_test
 
 #: What a group of cells is.
 TUMOUR, CLONAL, NOTHING, CONFLICT, UNCLEAR = "tumour", "clonal", "no evidence", "conflict", "unclear"

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..cells import light_chain
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
-from . import clusters, light_chain, states
+from . import clusters, states
 from .clusters import CLONAL, CONFLICT, NOTHING, TUMOUR, UNCLEAR, GroupEvidence
 from .odds import Cells, posterior, projection_score
 

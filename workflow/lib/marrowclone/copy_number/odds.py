@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from scipy import stats
 from scipy.special import expit, logsumexp
 
-from . import light_chain
+from ..cells import light_chain
 from .clusters import GroupEvidence
 
 #: Tails of the per-cell likelihoods: Student t, so that no single cell is beyond doubt.

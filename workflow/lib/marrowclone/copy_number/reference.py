@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from ..cells import light_chain
 from ..keys import CELL_TYPES, IMMUNE_TYPES, PLASMA, UNRESOLVED
-from . import light_chain
 from .baseline import Baseline, build_baseline, capture_effects
 from .clusters import CLONAL, NOTHING, TUMOUR
 from .malignant import Calls, call_cells

@@ -18,6 +18,13 @@ import pandas as pd
 LEAST_CELLS = 10
 
 
+def by_size(names: pd.Series) -> pd.Series:
+    """Groups renamed by size, ``"1"`` the largest, ties by old name (its numbers): the number says something."""
+    sizes = names.value_counts()
+    order = sorted(sizes.index, key=lambda name: (-sizes[name], [int(n) for n in name.split(".")]))
+    return names.map({old: str(i + 1) for i, old in enumerate(order)})
+
+
 def clusters_and_map(latent: pd.DataFrame, *, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     """Leiden clusters and UMAP coordinates.
 
@@ -26,17 +33,20 @@ def clusters_and_map(latent: pd.DataFrame, *, settings: Mapping[str, Any], seed:
     latent
         index cell (sorted by id, so that the order of samples changes nothing), columns z1 ... zk.
     settings
-        n_neighbours, resolution, umap_min_dist.
+        n_neighbours, resolution, part_resolution, umap_min_dist.
 
     Returns
     -------
-    DataFrame, index cell: cluster (``"1"`` is the largest), umap_1, umap_2 (display only).
+    DataFrame, index cell: cluster (``"1"`` is the largest), part (of a cluster: where a finer
+    clustering of the same graph cuts it; ``"1"`` is the largest), umap_1, umap_2 (display only).
     """
     z = latent.to_numpy(dtype=np.float32)
     if len(z) < LEAST_CELLS:
         flat = np.zeros((len(z), 2))
         flat[:, : min(2, z.shape[1])] = z[:, :2]
-        return pd.DataFrame({"cluster": "1", "umap_1": flat[:, 0], "umap_2": flat[:, 1]}, index=latent.index)
+        return pd.DataFrame(
+            {"cluster": "1", "part": "1", "umap_1": flat[:, 0], "umap_2": flat[:, 1]}, index=latent.index
+        )
     import scanpy as sc
 
     state = seed % 2**31
@@ -50,21 +60,21 @@ def clusters_and_map(latent: pd.DataFrame, *, settings: Mapping[str, Any], seed:
             transformer="sklearn",
             random_state=state,
         )
-        sc.tl.leiden(
-            data,
-            resolution=settings["resolution"],
-            flavor="igraph",
-            n_iterations=-1,
-            directed=False,
-            random_state=state,
-        )
+        for name, resolution in (("leiden", settings["resolution"]), ("fine", settings["part_resolution"])):
+            sc.tl.leiden(
+                data,
+                resolution=resolution,
+                key_added=name,
+                flavor="igraph",
+                n_iterations=-1,
+                directed=False,
+                random_state=state,
+            )
         sc.tl.umap(data, min_dist=settings["umap_min_dist"], random_state=state)
-    sizes = data.obs["leiden"].astype(str).value_counts()
-    # by size, ties by name: the number says something
-    order = sorted(sizes.index, key=lambda name: (-sizes[name], int(name)))
-    names = {old: str(i + 1) for i, old in enumerate(order)}
+    leiden = data.obs["leiden"].astype(str)
+    cut = leiden + "." + data.obs["fine"].astype(str)
     umap = np.asarray(data.obsm["X_umap"])
     return pd.DataFrame(
-        {"cluster": data.obs["leiden"].astype(str).map(names), "umap_1": umap[:, 0], "umap_2": umap[:, 1]},
+        {"cluster": by_size(leiden), "part": by_size(cut), "umap_1": umap[:, 0], "umap_2": umap[:, 1]},
         index=latent.index,
     )

@@ -1,8 +1,9 @@
 """From panel scores to a cell type, cluster by cluster, with the plasma-cell guards.
 
 Order of the rules: a cluster's best type, with a margin; a plasma cluster has to show
-plasma-cell genes other than immunoglobulin; single plasma cells that lie in another cluster
-are taken out of it, single other cells that lie in a plasma cluster are taken out of that.
+plasma-cell genes other than immunoglobulin; a part of a cluster that clearly is of another type gets that;
+single cells whose counted molecules show another type get it (plasma cells by a rule of their own); single other
+cells that lie in a plasma cluster are taken out of that; a cell that shows two lineages is unresolved.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pandas as pd
 
 from ..cells.markers import PLASMA_ANCHORS, PLASMA_CONFLICT, PLASMA_CORE
 from ..keys import PLASMA, UNRESOLVED
+from .evidence import LINEAGE_OF
 
 #: z over which exp(difference) is taken for a confidence: one margin of the label rule.
 CLUSTER_TEMPERATURE, CELL_TEMPERATURE = 0.25, 0.5
@@ -72,8 +74,9 @@ def label_clusters(
     """
     rows = []
     means = scores.groupby(cluster).mean()
+    groups = evidence.groupby(cluster.to_numpy())
     for name in sorted(means.index, key=int):
-        mine = evidence[(cluster == name).to_numpy()]
+        mine = groups.get_group(name)
         shares = mine[["xbp1", "surface"]].mean()
         ranked = means.loc[name].copy()
         note = ""
@@ -89,6 +92,8 @@ def label_clusters(
         best, margin = ranked.iloc[0], ranked.iloc[0] - ranked.iloc[1]
         clear = best >= settings["min_score"] and margin >= settings["min_margin"]
         weight = softmax(ranked.to_frame().T, CLUSTER_TEMPERATURE).iloc[0, 0]
+        if not clear and not note:
+            note = _why_unclear(ranked, settings)
         rows.append(
             {
                 "cluster": name,
@@ -109,6 +114,17 @@ def label_clusters(
         "cluster n_cells cell_type score margin best runner_up confidence share_xbp1 share_surface median_pct_ig note"
     )
     return pd.DataFrame(rows, columns=columns.split())
+
+
+def _why_unclear(ranked: pd.Series, settings: Mapping[str, Any]) -> str:
+    """What an unresolved cluster looks like, from its two best types."""
+    first, second = str(ranked.index[0]), str(ranked.index[1])
+    if ranked.iloc[0] < settings["min_score"]:
+        return "no type's markers"
+    apart = {LINEAGE_OF.get(first), LINEAGE_OF.get(second)}
+    if ranked.iloc[1] >= settings["min_score"] and None not in apart and len(apart) == 2:
+        return f"markers of two lineages ({first}, {second}): doublets or soup"
+    return f"between {first} and {second}"
 
 
 def rescued(scores: pd.DataFrame, evidence: pd.DataFrame, settings: Mapping[str, Any]) -> pd.Series:
@@ -138,35 +154,3 @@ def expelled(scores: pd.DataFrame, evidence: pd.DataFrame, settings: Mapping[str
         return pd.Series(False, index=scores.index)
     other = scores.drop(columns=PLASMA).max(axis=1)
     return (other - scores[PLASMA] >= settings["rescue_margin"]) & (evidence["n_core"] < 2)
-
-
-def assign_types(
-    scores: pd.DataFrame, evidence: pd.DataFrame, cluster: pd.Series, settings: Mapping[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Type, confidence and the rule that gave it, per cell; and the table of clusters.
-
-    Confidence is the mean of two shares: the cluster's softmax over types at a temperature of one
-    label margin (0.25), and the cell's own at 0.5. It orders cells; it is no probability.
-
-    Returns
-    -------
-    cells
-        index cell: cell_type, confidence, type_rule (``cluster``, ``rescued``, ``expelled``).
-    clusters
-        of :func:`label_clusters`.
-    """
-    clusters = label_clusters(scores, evidence, cluster, settings)
-    by_name = clusters.set_index("cluster")
-    cell_type = cluster.map(by_name["cell_type"]).astype(object)
-    rule = pd.Series("cluster", index=scores.index, dtype=object)
-    group = cluster.map(by_name["confidence"]).astype(float)
-    out = (cell_type == PLASMA) & expelled(scores, evidence, settings)
-    into = (cell_type != PLASMA) & rescued(scores, evidence, settings)
-    cell_type[out], rule[out] = UNRESOLVED, "expelled"
-    cell_type[into], rule[into] = PLASMA, "rescued"
-    own_share = softmax(scores, CELL_TEMPERATURE)
-    position = own_share.columns.get_indexer(pd.Index(cell_type))
-    own = np.where(position >= 0, own_share.to_numpy()[np.arange(len(scores)), position], 0.0)
-    group[into] = own[into.to_numpy()]
-    confidence = np.where(cell_type == UNRESOLVED, 0.0, (group + own) / 2)
-    return pd.DataFrame({"cell_type": cell_type, "confidence": confidence, "type_rule": rule}), clusters

@@ -10,6 +10,19 @@ from matplotlib.figure import Figure
 from .figures.style import to_svg
 
 
+class Mark(str):
+    """A table cell's text that links to ``href`` or carries a verdict (``ok``, ``warn`` or ``fail``)."""
+
+    href: str
+    verdict: str
+
+    def __new__(cls, text: str, *, href: str = "", verdict: str = "") -> Mark:
+        """The text with what belongs to it."""
+        mark = super().__new__(cls, text)
+        mark.href, mark.verdict = href, verdict
+        return mark
+
+
 @dataclass(frozen=True)
 class Table:
     """A table as the page shows it: all cells are text already.

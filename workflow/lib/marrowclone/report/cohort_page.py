@@ -14,8 +14,10 @@ from .figures import cohort, composition
 from .figures.composition import legend_rows
 from .figures.style import clone_order
 from .gather import Patient, tumour_noun
+from .paths import patient_link
 from .render import render
 from .rows import rows_of
+from .samples_table import samples_table
 from .sections import group_shares, qc_counts
 from .sentences import calls, clone_names, hidden, rung
 from .truth_table import WHOLE, truth_rows
@@ -59,7 +61,7 @@ def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
     scored = last is not None and not words.missing(last["css"])
     return {
         "name": patient.name,
-        "link": f"{patient.name}.html",
+        "link": patient_link(patient.name),
         "visits": ", ".join(visits),
         "cells": f"{len(patient.cells):,}",
         "plasma": f"{int(patient.cells['is_tumour_type'].eq(True).sum()):,}",
@@ -119,11 +121,25 @@ def embedding_section(cells: pd.DataFrame, *, dpi: int) -> Section:
     return section
 
 
+def samples_section(
+    samples: pd.DataFrame, qc: pd.DataFrame, cells: pd.DataFrame, *, facts: Mapping[str, Any], noun: str
+) -> Section:
+    """Every sample in a row, with its worst check and a link to its page."""
+    section = Section(
+        "samples",
+        "Samples",
+        "What was read and kept of each sample, and the worst of the checks made of it. A name leads to the sample's "
+        "own page: the knee, measures by cell type, and what was dropped and why.",
+    )
+    section.tables.append(samples_table(samples, qc_counts(qc, samples), cells, facts=facts, noun=noun))
+    return section
+
+
 def cells_section(samples: pd.DataFrame, qc: pd.DataFrame, cells: pd.DataFrame) -> Section:
     """QC and composition of every sample of the cohort."""
     section = Section(
         "cells",
-        "Samples",
+        "Kept cells by sample",
         "What QC kept of each sample, and what the kept cells are. Few kept cells, or a composition unlike its "
         "neighbours, is a reason to look at the sample before its result.",
     )
@@ -199,7 +215,13 @@ def cohort_page(
     samples = samples.sort_values("timepoint", key=lambda t: t.str.startswith(HEALTHY), kind="stable")  # donors last
     ordered = sorted(patients, key=lambda p: (p.healthy, p.name))
     rows = [patient_row(p, noun=noun) for p in ordered]
-    sections = [embedding_section(cells, dpi=dpi), cells_section(samples, qc, cells), truth_section(truth)]
+    looked_at = {name: mine for p in ordered for name, mine in p.qc_facts.items()}
+    sections = [
+        samples_section(samples, qc, cells, facts=looked_at, noun=noun),
+        embedding_section(cells, dpi=dpi),
+        cells_section(samples, qc, cells),
+        truth_section(truth),
+    ]
     run = [
         ("patients", f"{sum(not p.healthy for p in patients):,}"),
         ("healthy donors", f"{sum(p.healthy for p in patients):,}"),

@@ -59,14 +59,14 @@ def sheet(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.sort_values(["patient", "day", "sample"], kind="stable").reset_index(drop=True)
 
 
-def read_warnings(paths: Iterable[str | Path]) -> list[str]:
-    """What QC warns of, from the samples' ``qc.json``: ``sample: warning``."""
-    said = []
-    for path in paths:
-        if Path(path).exists():
-            facts = json.loads(Path(path).read_text(encoding="utf-8"))
-            said += [f"{Path(path).name.removesuffix('.qc.json')}: {text}" for text in facts.get("warnings", [])]
-    return said
+def read_facts(path: str | Path | None) -> dict[str, Any]:
+    """A JSON file's facts; empty when there is no such file."""
+    return dict(json.loads(Path(path).read_text(encoding="utf-8"))) if path and Path(path).is_file() else {}
+
+
+def read_qc_facts(paths: Iterable[str | Path]) -> dict[str, dict[str, Any]]:
+    """Sample -> what its ``qc.json`` holds; samples without one are left out."""
+    return {Path(p).name.removesuffix(".qc.json"): read_facts(p) for p in paths if Path(p).is_file()}
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ class Patient:
     qol: pd.DataFrame = field(default_factory=lambda: empty("cure.qol"))
     clinical: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    qc_facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def healthy(self) -> bool:
@@ -143,7 +144,7 @@ def read_patient(
     samples
         the patient's rows of the sample sheet.
     qc
-        paths of the QC tables of these samples; ``qc_facts`` of their ``qc.json``.
+        paths of the QC tables of these samples; ``qc_facts`` of their ``qc.json``, whose warnings are ``warnings``.
     paths
         path by field: those of :data:`PATIENT_TABLES`, and the cohort's ``cells``,
         ``landmarks`` and ``qol``. Files that are not there give empty frames.
@@ -157,6 +158,7 @@ def read_patient(
     cells = read_one("embedding.cells", paths.get("cells"))
     landmarks = read_one("cure.landmarks", paths.get("landmarks"))
     qol = read_one("cure.qol", paths.get("qol"))
+    facts = read_qc_facts(qc_facts)
     return Patient(
         name=name,
         samples=sheet(samples),
@@ -165,7 +167,8 @@ def read_patient(
         landmarks=landmarks[landmarks["patient"] == name].sort_values("day").reset_index(drop=True),
         qol=qol[qol["patient"] == name].sort_values("day", kind="stable").reset_index(drop=True),
         clinical=clinical,
-        warnings=read_warnings(qc_facts),
+        warnings=[f"{name}: {text}" for name, mine in facts.items() for text in mine.get("warnings", [])],
+        qc_facts=facts,
         **frames,
     )
 

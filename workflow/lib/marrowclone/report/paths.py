@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 #: Read for every sample.
 PER_SAMPLE: dict[str, str] = {
     "qc": "results/cells/{sample}.qc.tsv.gz",
     "qc_facts": "results/cells/{sample}.qc.json",
 }
+#: The QC page of a sample.
+SAMPLE_PAGE = "results/report/samples/{sample}.html"
 #: Read for every patient.
 PER_PATIENT: dict[str, str] = {
     "reference": "results/copy_number/{patient}.reference.tsv",
@@ -44,6 +47,11 @@ UNREAD: tuple[str, ...] = (
     "results/embedding/training.tsv",
     "results/embedding/clusters.tsv",
     "results/embedding/integration.json",
+    "results/embedding/microenvironment.tsv",
+    "results/embedding/{patient}.clonality.tsv.gz",
+    "results/embedding/{patient}.groups.tsv",
+    "results/embedding/{patient}.drivers.tsv",
+    "results/embedding/{patient}.identity.tsv",
     "results/copy_number/{patient}.signal.h5ad",
     "results/clones/{patient}.seg",
     "results/evolution/{patient}.nwk",
@@ -51,6 +59,16 @@ UNREAD: tuple[str, ...] = (
 )
 #: Columns of the sample sheet that name files.
 SHEET_PATHS = ("path", "raw_path", "vdj", "alleles", "cell_types")
+
+
+def sample_link(sample: str) -> str:
+    """Address of a sample's page, as the pages in ``report/`` link to it."""
+    return f"samples/{quote(sample)}.html"
+
+
+def patient_link(patient: str) -> str:
+    """Address of a patient's page, as the cohort's page links to it."""
+    return f"{quote(patient)}.html"
 
 
 def fill(patterns: Iterable[str], samples: Sequence[str], patients: Sequence[str]) -> list[str]:

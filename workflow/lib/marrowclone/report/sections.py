@@ -6,11 +6,12 @@ import pandas as pd
 
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
 from . import words
-from .blocks import Section, Table
+from .blocks import Mark, Section, Table
 from .evidence import number_of_clones
 from .figures import clones as clone_figures
 from .figures import composition, copy_number
 from .gather import Patient
+from .paths import sample_link
 from .rows import rows_of
 from .sentences import clone_names, hidden, reference_words, rung
 
@@ -53,7 +54,8 @@ def cells_section(patient: Patient) -> Section:
         "cells",
         "Cells",
         "Each barcode was kept or dropped for a stated reason; the bars show what the kept cells are. Shares "
-        "depend on how the sample was prepared and sorted, so they are not the marrow's true composition.",
+        "depend on how the sample was prepared and sorted, so they are not the marrow's true composition. "
+        "Each sample's name leads to its own page.",
     )
     counts = qc_counts(patient.qc, patient.samples)
     rows = []
@@ -64,7 +66,8 @@ def cells_section(patient: Patient) -> Section:
         read = int(mine.sum())
         rows.append(
             [
-                str(row["sample"]), words.timepoint(str(row["timepoint"])), words.number(row["day"]),
+                Mark(str(row["sample"]), href=sample_link(str(row["sample"]))), words.timepoint(str(row["timepoint"])),
+                words.number(row["day"]),
                 " ".join(str(x) for x in (row["compartment"], row["sort"]) if x and x != "none") or words.NOT_KNOWN,
                 f"{read:,}", f"{int(mine['kept']):,}", words.share(mine["kept"] / read) if read else words.NOT_KNOWN,
                 reasons or "none dropped",

@@ -75,6 +75,7 @@ TYPE_GROUPS: dict[str, str] = {
     "cd8_t": "T and NK cells", "nk": "T and NK cells", "monocyte": "myeloid", "macrophage": "myeloid",
     "dendritic": "myeloid", "pdc": "myeloid", "neutrophil": "myeloid", "erythroid": "erythroid, megakaryocyte",
     "megakaryocyte": "erythroid, megakaryocyte", "hspc": "stem and progenitor", "stromal": "stromal",
+    "innate_t": "T and NK cells", "eo_baso_mast": "myeloid", "osteoblast": "stromal", "endothelial": "stromal",
     "unresolved": "unresolved",
 }  # fmt: skip
 OTHER_TUMOUR, OTHER = "other tumour type", "other"
@@ -213,7 +214,8 @@ def cell_type(name: str) -> str:
     """``cd8_t`` as ``CD8 T``, ``b_cell`` as ``B cell``; a user's own label as it stands."""
     known = {
         "plasma": "plasma cell", "b_cell": "B cell", "pre_b": "pre-B", "cd4_t": "CD4 T", "cd8_t": "CD8 T", "nk": "NK",
-        "pdc": "pDC", "hspc": "stem/progenitor",
+        "pdc": "pDC", "hspc": "stem/progenitor", "innate_t": "innate-like T",
+        "eo_baso_mast": "eosinophil/basophil/mast",
     }  # fmt: skip
     return known.get(name, str(name))
 

@@ -70,7 +70,7 @@ class Field:
             return found(value, one_of(self.choices) if self.choices else "text"), ""
         if self.choices and value not in self.choices:
             return found(value, one_of(self.choices)), did_you_mean(value, self.choices)
-        return "", ""
+        return (found(value, "a text that is not empty"), "") if self.required and not value.strip() else ("", "")
 
     def convert(self, value: Any) -> Any:
         """``value`` as it is used: sections and lists are never None, whole numbers are int."""

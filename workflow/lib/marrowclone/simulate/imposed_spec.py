@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InputProblems, did_you_mean, found, one_of
 from ..keys import HEALTHY, TIMEPOINTS
 from .checker import Checker
-from .events import arm_states, parse_event
+from .clone_tree import check_tree
 from .fields import Field, Fields
 
 #: As the only tumour type: every cell of the counts is a plasma cell, and none is looked at further.
@@ -80,46 +80,11 @@ def _check_patient(value: Any, path: str, checker: Checker) -> dict[str, Any]:
     patient["clones"] = {n: checker.section(c, CLONE, f"{path}.clones.{n}") for n, c in clones.items()}
     if checker.problems:
         return patient  # what follows reads values that must be sound
-    _check_clones(patient["clones"], f"{path}.clones", checker)
+    if not patient["clones"]:
+        checker.say(f"{path}.clones", "no clone is named", "people without a tumour are donors")
+    check_tree(patient["clones"], f"{path}.clones", checker)
     _check_samples(patient["samples"], patient["clones"], f"{path}.samples", checker)
     return patient
-
-
-def _check_clones(clones: Mapping[str, Any], path: str, checker: Checker) -> None:
-    parents = {n: c["parent"] for n, c in clones.items()}
-    if not parents:
-        checker.say(path, "no clone is named", "people without a tumour are donors")
-        return
-    before = len(checker.problems)
-    for name, clone in clones.items():
-        if clone["parent"] and clone["parent"] not in parents:
-            hint = did_you_mean(clone["parent"], parents)
-            checker.say(f"{path}.{name}.parent", found(clone["parent"], one_of(parents)), hint)
-        # YAML reads an unquoted +9 or -13 as a number
-        clone["events"] = [f"{e:+d}" if type(e) is int else str(e) for e in clone["events"]]
-        for event in clone["events"]:
-            try:
-                parse_event(event)
-            except ValueError as error:
-                checker.say(f"{path}.{name}.events", found(event, str(error)))
-    if len(checker.problems) > before:
-        return
-    for name in clones:
-        seen, at = {name}, parents[name]
-        while at and at not in seen:
-            seen.add(at)
-            at = parents[at]
-        if at:
-            checker.say(f"{path}.{name}.parent", "the clone is its own ancestor")
-            return
-    founders = [n for n, p in parents.items() if not p]
-    if len(founders) > 1:
-        checker.say(path, f"{len(founders)} clones without a parent ({', '.join(founders)}), expected one founder")
-        return
-    states = arm_states({n: c["events"] for n, c in clones.items()}, parents)
-    for name in states.index[(states < 0).any(axis=1)]:
-        arm = states.columns[states.loc[name] < 0][0]
-        checker.say(f"{path}.{name}.events", f"arm {arm} would have fewer than 0 copies")
 
 
 def _check_samples(samples: list[dict[str, Any]], clones: Mapping[str, Any], path: str, checker: Checker) -> None:

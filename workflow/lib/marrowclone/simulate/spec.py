@@ -16,8 +16,8 @@ import yaml
 from ..errors import InputProblems, UserError, did_you_mean, found, one_of, shown
 from ..keys import HEALTHY, TIMEPOINTS
 from .checker import Checker
+from .clone_tree import check_tree
 from .composition import COMPOSITION, RARE
-from .events import arm_states, parse_event
 from .fields import (
     CAPTURE,
     CLINICAL,
@@ -151,6 +151,10 @@ def _check_patient(value: Any, capture: Mapping[str, Any], path: str, checker: C
     _check_therapies(patient, path, checker)
     _check_clones(patient, path, checker)
     _check_clinical(patient["clinical"], f"{path}.clinical", checker)
+    death = patient["clinical"]["death_day"]
+    for i, sample in enumerate(patient["samples"]):
+        if death is not None and sample["day"] > death:
+            checker.say(f"{path}.samples[{i}].day", f"day {sample['day']} lies after the death, day {death}")
     return patient
 
 
@@ -231,24 +235,10 @@ def _check_clones(patient: Mapping[str, Any], path: str, checker: Checker) -> No
         elif isinstance(level, bool) or not isinstance(level, int | float) or not 0 <= level < 1e6:
             checker.say(f"{path}.drivers.{gene}", found(level, "counts per million, at least 0"))
     clones = patient["clones"]
-    parents = {n: c["parent"] for n, c in clones.items()}
-    sound = True
+    sound = check_tree(clones, f"{path}.clones", checker)
     for name, clone in clones.items():
         where = f"{path}.clones.{name}"
-        if clone["parent"] and clone["parent"] not in clones:
-            checker.say(
-                f"{where}.parent", found(clone["parent"], one_of(clones)), did_you_mean(clone["parent"], clones)
-            )
-            sound = False
-        # YAML reads an unquoted +9 or -13 as a number
-        clone["events"] = [f"{e:+d}" if type(e) is int else str(e) for e in clone["events"]]
-        for event in clone["events"]:
-            try:
-                parse_event(event)
-            except ValueError as error:
-                checker.say(f"{where}.events", found(event, str(error)))
-                sound = False
-        # and an unquoted off as false
+        # YAML reads an unquoted off as false
         clone["growth"] = {OFF if k is False else str(k): v for k, v in clone["growth"].items()}
         regimens = [OFF, REACTIVATED, *(t["regimen"] for t in patient["therapies"])]
         for regimen, rate in clone["growth"].items():
@@ -264,22 +254,6 @@ def _check_clones(patient: Mapping[str, Any], path: str, checker: Checker) -> No
                 checker.say(f"{where}.growth.{regimen}", found(rate, f"a rate per month from {-FASTEST} to {FASTEST}"))
     if not clones or not sound:
         return
-    founders = [n for n, p in parents.items() if not p]
-    if len(founders) != 1:
-        checker.say(f"{path}.clones", f"{len(founders)} clones without a parent, expected one founder")
-        return
-    for name in clones:
-        seen, at = {name}, parents[name]
-        while at and at not in seen:
-            seen.add(at)
-            at = parents[at]
-        if at:
-            checker.say(f"{path}.clones.{name}.parent", "the clone is its own ancestor")
-            return
-    states = arm_states({n: c["events"] for n, c in clones.items()}, parents)
-    for name in states.index[(states < 0).any(axis=1)]:
-        arm = states.columns[states.loc[name] < 0][0]
-        checker.say(f"{path}.clones.{name}.events", f"arm {arm} would have fewer than 0 copies")
     total = sum(c["fraction"] for c in clones.values())
     if abs(total - 1.0) > 0.01:
         checker.say(f"{path}.clones", f"the fractions at day 0 add up to {total:g}, expected 1")

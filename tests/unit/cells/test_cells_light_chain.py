@@ -4,7 +4,7 @@ import pytest
 import scipy.sparse as sp
 from scipy import stats
 
-from marrowclone.copy_number import light_chain as lc
+from marrowclone.cells import light_chain as lc
 
 
 def test_golden_vector_twenty_of_twenty_kappa():
