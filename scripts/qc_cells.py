@@ -1,8 +1,12 @@
 """Keep or drop every barcode of one capture, with a reason."""
 
+import json
+from pathlib import Path
+
 import anndata
 
 from marrowclone import tables
+from marrowclone.cells.ambient import from_table
 from marrowclone.cells.qc import qc_cells
 from marrowclone.keys import TABLES
 from marrowclone.resources import read_resource
@@ -11,7 +15,16 @@ from marrowclone.run import job
 with job(snakemake) as run:
     counts = anndata.read_h5ad(run.input.counts)
     panel = read_resource(run.input.markers)
-    table, facts = qc_cells(counts, panel=panel, settings=run.settings, seed=run.seed)
+    facts_of_soup = json.loads(Path(run.input.ambient_facts).read_text())
+    ambient = from_table(tables.read_result(run.input.ambient), facts_of_soup, counts.var_names)
+    table, facts = qc_cells(
+        counts,
+        panel=panel,
+        settings=run.settings,
+        seed=run.seed,
+        ambient=ambient,
+        lineages=read_resource(run.input.lineages),
+    )
     run.say(f"kept {facts['n_kept']} of {facts['n_barcodes']} barcodes; {facts['doublet_rule']}")
     for warning in facts["warnings"]:
         run.say(f"WARNING {warning}")

@@ -1,5 +1,6 @@
 # Needs: each sample's counts as the sheet names them (COHORT), the gene table, the marker panel.
 # Gives: results/cells/{sample}.counts.h5ad (written once, never changed),
+#        results/cells/{sample}.ambient.tsv.gz (share of ambient UMIs per gene), results/cells/{sample}.ambient.json,
 #        results/cells/{sample}.qc.tsv.gz (a row per barcode), results/cells/{sample}.qc.json (the sample's facts).
 
 
@@ -30,11 +31,42 @@ rule load_counts:
         "../../scripts/load_counts.py"
 
 
+rule profile_ambient:
+    """Learn which RNA floats in the droplets of one capture, from the best source there is."""
+    input:
+        counts="results/cells/{sample}.counts.h5ad",
+        raw=lambda wildcards: COHORT.raw_files_of(wildcards.sample),
+        markers=resource("markers.tsv"),
+        genes=resource("genes.tsv.gz"),
+        aliases=resource("aliases.tsv"),
+    output:
+        ambient="results/cells/{sample}.ambient.tsv.gz",
+        facts="results/cells/{sample}.ambient.json",
+    log:
+        "logs/profile_ambient/{sample}.log",
+    benchmark:
+        "benchmarks/profile_ambient/{sample}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=settings("profile_ambient"),
+        code=code("profile_ambient"),
+        seed=config["seed"],
+        raw_path=lambda wildcards: str(COHORT.samples.loc[wildcards.sample, "raw_path"]),
+        limits=settings("qc_cells"),
+    script:
+        "../../scripts/profile_ambient.py"
+
+
 rule qc_cells:
     """Keep or drop every barcode of one capture, with a reason."""
     input:
         counts="results/cells/{sample}.counts.h5ad",
+        ambient="results/cells/{sample}.ambient.tsv.gz",
+        ambient_facts="results/cells/{sample}.ambient.json",
         markers=resource("markers.tsv"),
+        lineages=resource("lineages.tsv"),
     output:
         qc="results/cells/{sample}.qc.tsv.gz",
         facts="results/cells/{sample}.qc.json",

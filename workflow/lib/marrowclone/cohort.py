@@ -60,6 +60,11 @@ class Cohort:
         path, form = (str(self.samples.at[sample, column]) for column in ("path", "format"))
         return [str(file) for file in resolve(path, form or "auto").files]
 
+    def raw_files_of(self, sample: str) -> list[str]:
+        """The files of a sample's unfiltered droplets; none where the sheet has no ``raw_path``."""
+        path = str(self.samples.at[sample, "raw_path"])
+        return [str(file) for file in resolve(path, "auto").files] if path else []
+
     def visits_of(self, patient: str) -> dict[str, dict[str, Any]]:
         """Sample -> timepoint, day, compartment and sort of each of the patient's samples, in day order."""
         rows = self.samples.loc[self.samples_of(patient), ["timepoint", "day", "compartment", "sort"]]

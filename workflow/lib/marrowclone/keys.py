@@ -8,7 +8,7 @@ from __future__ import annotations
 
 #: Chapters in story order, with their rules in the order in which data flows.
 CHAPTERS: dict[str, tuple[str, ...]] = {
-    "cells": ("load_counts", "qc_cells"),
+    "cells": ("load_counts", "profile_ambient", "qc_cells"),
     "embedding": (
         "integrate_cells",
         "type_cells",
@@ -36,6 +36,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "cell", "keep", "reason", "n_umi", "n_genes", "n_umi_non_ig", "n_genes_non_ig",
         "pct_mito", "pct_ig", "pct_hb", "doublet_score", "doublet",
     ),
+    "cells.ambient": ("symbol", "share"),
     "embedding.cells": (
         "cell", "sample", "patient", "timepoint", "day", "cell_type", "confidence", "is_plasma",
         "is_tumour_type", "cluster", "umap_1", "umap_2",
@@ -103,7 +104,8 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "arm", "cell_type", "cell_types", "cluster", "reason", "call", "label", "evidence", "evidence_type",
     "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
     "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
-    "gene_id", "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_cdr3",
+    "gene_id", "lineage", "conflict",
+    "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_cdr3",
     "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "tc_class",
     "tc_confidence", "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event",
     "method", "compartment",

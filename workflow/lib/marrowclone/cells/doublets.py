@@ -1,4 +1,8 @@
-"""Doublets of one capture: scrublet, with a stated way out when its threshold fails."""
+"""Doublets of one capture: scrublet or SOLO, with a stated way out when scrublet's threshold fails.
+
+Both see variable genes only, without immunoglobulin (clonal and ambient), mitochondrial and haemoglobin genes
+(ambient, damage) and genes of the cell cycle: a cycling plasma cell is no doublet.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,15 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
+from ..resources import RESOURCES, read_resource
+from .genes import unwanted_for_latent
+
+#: Genes that the methods see, and rows looked at together when they are chosen.
+N_GENES, BLOCK = 3000, 4096
+#: SOLO: epochs of the latent space and of the classifier at most (early stopping ends sooner). [J]
+SOLO_EPOCHS = (100, 200)
 #: Doublets per 1,000 recovered cells: 0.8% (10x user guides; science 1.3 [M-H]).
 RATE_PER_1000 = 0.008
 #: An automatic threshold is not believed when it calls more than this many times the expected rate and
@@ -22,6 +34,33 @@ def expected_rate(n_cells: int) -> float:
     return min(0.5, RATE_PER_1000 * n_cells / 1000)
 
 
+def cycle_genes() -> list[str]:
+    """Genes of the cell cycle, of ``resources/cnv_exclusions.tsv``."""
+    table = read_resource(RESOURCES / "cnv_exclusions.tsv")
+    rows = table[table["reason"].str.startswith("cell cycle")]
+    return " ".join(rows["value"].astype(str)).split()
+
+
+def genes_for_doublets(counts: ad.AnnData) -> np.ndarray:
+    """Sorted columns of the :data:`N_GENES` genes with the largest Fano factor among those seen in 3 cells or more.
+
+    Summed over blocks of rows: a matrix of all genes is never copied.
+    """
+    matrix = sparse.csr_matrix(counts.X)
+    total, squares, cells = (np.zeros(counts.n_vars) for _ in range(3))
+    for start in range(0, counts.n_obs, BLOCK):
+        block = matrix[start : start + BLOCK].astype(np.float64)
+        total += np.asarray(block.sum(axis=0)).ravel()
+        squares += np.asarray(block.multiply(block).sum(axis=0)).ravel()
+        cells += np.asarray((block > 0).sum(axis=0)).ravel()
+    mean = total / max(counts.n_obs, 1)
+    fano = np.divide(squares / max(counts.n_obs, 1) - mean**2, mean, out=np.zeros_like(mean), where=mean > 0)
+    usable = (cells >= 3) & ~unwanted_for_latent(counts.var) & ~counts.var_names.isin(cycle_genes())
+    fano[~usable] = -1.0
+    order = np.argsort(-fano, kind="stable")[: min(N_GENES, int(usable.sum()))]
+    return np.sort(order)
+
+
 def call_doublets(counts: ad.AnnData, *, settings: Mapping[str, Any], seed: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Score and call the doublets of one capture.
 
@@ -30,7 +69,7 @@ def call_doublets(counts: ad.AnnData, *, settings: Mapping[str, Any], seed: int)
     counts
         the barcodes that passed the floors; X CSR counts.
     settings
-        ``doublet_method`` (``scrublet`` or ``none``), ``doublet_min_cells``.
+        ``doublet_method`` (``scrublet``, ``solo`` or ``none``), ``doublet_min_cells``.
     seed
         of scrublet's simulated doublets. Barcodes are sorted first: their order changes nothing.
 
@@ -48,7 +87,15 @@ def call_doublets(counts: ad.AnnData, *, settings: Mapping[str, Any], seed: int)
         return result, facts | {"doublet_rule": "switched off"}
     if counts.n_obs < settings["doublet_min_cells"]:
         return result, facts | {"doublet_rule": f"too few cells ({counts.n_obs}) to simulate doublets from"}
-    ordered = counts[np.argsort(counts.obs_names.to_numpy())].copy()
+    rows = np.argsort(counts.obs_names.to_numpy())
+    matrix = sparse.csr_matrix(counts.X)[:, genes_for_doublets(counts)][rows].astype(np.float32)
+    ordered = ad.AnnData(X=matrix, obs=pd.DataFrame(index=counts.obs_names[rows]))
+    if settings["doublet_method"] == "solo":
+        scores = _solo(ordered, seed=seed)
+        result.loc[ordered.obs_names, "doublet_score"] = scores
+        result["doublet"] = (result["doublet_score"] > 0.5).to_numpy()
+        rule = "probability above 0.5"
+        return result, facts | {"doublet_method": "solo", "doublet_threshold": 0.5, "doublet_rule": rule}
     scores, automatic = _scrublet(ordered, rate=rate, seed=seed)
     threshold, rule = choose_threshold(scores, automatic, rate)
     result.loc[ordered.obs_names, "doublet_score"] = scores
@@ -70,7 +117,7 @@ def _scrublet(counts: ad.AnnData, *, rate: float, seed: int) -> tuple[np.ndarray
     """Scores and automatic threshold (None when there is no dip)."""
     import scanpy as sc
 
-    data = ad.AnnData(X=counts.X.astype(np.float32), obs=pd.DataFrame(index=counts.obs_names), var=counts.var[[]])
+    data = counts.copy()
     components = max(2, min(30, counts.n_obs - 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a failed threshold is answered by choose_threshold
@@ -79,3 +126,22 @@ def _scrublet(counts: ad.AnnData, *, rate: float, seed: int) -> tuple[np.ndarray
         )
     automatic = data.uns.get("scrublet", {}).get("threshold")
     return data.obs["doublet_score"].to_numpy(dtype=float), None if automatic is None else float(automatic)
+
+
+def _solo(counts: ad.AnnData, *, seed: int) -> np.ndarray:
+    """Probability of being a doublet (Bernstein 2020 Cell Syst 11:95), on whatever device torch finds."""
+    import scvi
+
+    scvi.settings.seed = seed % 2**31
+    data = counts.copy()
+    batch = 128 if counts.n_obs % 128 != 1 else 127  # a last batch of one cell breaks batch normalisation
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scvi.model.SCVI.setup_anndata(data)
+        latent = scvi.model.SCVI(data)
+        quiet = {"enable_progress_bar": False, "logger": False, "batch_size": batch}
+        latent.train(max_epochs=SOLO_EPOCHS[0], early_stopping=True, **quiet)
+        solo = scvi.external.SOLO.from_scvi_model(latent)
+        solo.train(max_epochs=SOLO_EPOCHS[1], **quiet)
+        found = solo.predict(soft=True)
+    return found.loc[counts.obs_names, "doublet"].to_numpy(dtype=float)

@@ -11,50 +11,29 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from ..keys import MOST_AMBIENT_IG
+from .ambient import Ambient, ambient_percent
+from .coarse import T_NK, coarse_types, surely_t_nk
+from .conflict import find_conflicts
 from .doublets import call_doublets
-from .markers import PLASMA_ANCHORS, PLASMA_CORE, gene_z, log_normalised, panel_genes, type_scores
+from .droplets import judge_droplets
+from .knee import knee
+from .markers import PLASMA_CORE
 from .metrics import metrics
+from .sample_checks import check_sample, sex_genes
 from .store import plain_facts
 
-#: Groups for upper limits: coarse, because typing comes later. Types that are not named: ``lymphoid``.
-COARSE: dict[str, str] = {
-    "plasma": "plasma", "erythroid": "erythroid", "megakaryocyte": "erythroid",
-    "monocyte": "myeloid", "macrophage": "myeloid", "dendritic": "myeloid", "neutrophil": "myeloid",
-    "eo_baso_mast": "myeloid", "hspc": "progenitor", "stromal": "stromal", "osteoblast": "stromal",
-    "endothelial": "stromal",
-}  # fmt: skip
 #: A group with fewer cells has no upper limit: a limit of other types would delete what is rare and large. [J]
 MIN_GROUP = 30
 #: Least SD of log library size within a type (science appendix A.5): the tail of a tight group is its
 #: cycling cells, which are what must not be lost.
 MIN_LOG_SD = 0.5
+#: A droplet has no more than so many times the capture's median ambient UMIs. [J]
+MOST_TIMES_SOUP = 2.0
 #: 1 / Phi^-1(3/4): makes a MAD of a normal sample estimate its SD.
 MAD_TO_SD = 1.4826
-T_NK = ("cd4_t", "cd8_t", "nk", "innate_t")
-
-
-def coarse_types(counts: ad.AnnData, table: pd.DataFrame, panel: pd.DataFrame, scale_from: np.ndarray) -> pd.DataFrame:
-    """A light guess of each barcode's type, from markers alone, for choosing its limits.
-
-    A barcode is ``plasma`` when the plasma panel (no Ig gene in it) scores highest and three
-    core genes are seen, one of them an anchor: soup alone does not make one.
-
-    Returns
-    -------
-    DataFrame, index cell: nearest (best type of the panel), coarse (group).
-    """
-    genes = panel_genes(panel, counts.var_names)
-    expression = log_normalised(counts, table["n_umi_non_ig"].to_numpy(), genes)
-    scores = type_scores(gene_z(expression, scale_from), panel)
-    nearest = scores.idxmax(axis=1)
-    core = expression[[g for g in PLASMA_CORE if g in genes]].gt(0).sum(axis=1)
-    anchor = expression[[g for g in PLASMA_ANCHORS if g in genes]].gt(0).any(axis=1)
-    not_plasma = (nearest == "plasma") & ~((core >= 3) & anchor)
-    if not_plasma.any() and scores.shape[1] > 1:
-        nearest[not_plasma] = scores.loc[not_plasma].drop(columns="plasma").idxmax(axis=1)
-    return pd.DataFrame({"nearest": nearest, "coarse": nearest.map(COARSE).fillna("lymphoid")})
 
 
 def upper_limits(table: pd.DataFrame, coarse: pd.Series, n_mads: float) -> dict[str, float]:
@@ -83,7 +62,13 @@ def _reasons(failed: pd.DataFrame) -> pd.Series:
 
 
 def qc_cells(
-    counts: ad.AnnData, *, panel: pd.DataFrame, settings: Mapping[str, Any], seed: int
+    counts: ad.AnnData,
+    *,
+    panel: pd.DataFrame,
+    settings: Mapping[str, Any],
+    seed: int,
+    ambient: Ambient | None = None,
+    lineages: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Decide for every barcode of one capture.
 
@@ -96,15 +81,20 @@ def qc_cells(
     settings
         the rule's section of the configuration.
     seed
-        for simulated doublets.
+        for simulated doublets and droplets.
+    ambient
+        the capture's ambient profile; None: unknown.
+    lineages
+        ``resources/lineages.tsv``; None: no marker conflicts are looked for.
 
     Returns
     -------
     table
-        a row per barcode: the columns of ``keys.TABLES["cells.qc"]``, then coarse_type. ``reason`` is empty
-        exactly where ``keep`` is true.
+        a row per barcode: the columns of ``keys.TABLES["cells.qc"]``, then coarse_type, pct_ambient (%, NaN where
+        unknown), p_ambient (of holding no cell, NaN where not tested), ambient_like, conflict (lineage or empty).
+        ``reason`` is empty exactly where ``keep`` is true.
     facts
-        what the sample looks like: counts, medians, limits, ambient_ig, warnings.
+        what the sample looks like: counts, medians, limits, ambient_ig, knee, checks, warnings.
     """
     table = metrics(counts)
     enough = (table["n_umi_non_ig"] >= settings["min_umi_non_ig"]).to_numpy()
@@ -119,6 +109,8 @@ def qc_cells(
             "high mitochondrial share": table["pct_mito"] >= most_mito,
         }
     )
+    soup = _soup(counts, kinds, ambient, ~failed.any(axis=1).to_numpy(), settings, seed)
+    failed["ambient profile"] = soup["ambient_like"]
     sound = ~failed.any(axis=1)
     limits = upper_limits(table.loc[sound], kinds["coarse"], settings["max_mads"])
     most_umi = kinds["coarse"].map(limits).fillna(np.inf)
@@ -127,12 +119,64 @@ def qc_cells(
     table = table.join(doublets)
     table["doublet"] = table["doublet"].astype("boolean").fillna(False).astype(bool)
     failed["doublet"] = table["doublet"]
+    # a plasma cell that the guess takes for a T cell must not be dropped for its plasma genes
+    sure = kinds["nearest"].where(surely_t_nk(counts) | ~kinds["nearest"].isin(T_NK), "unsure")
+    conflict = pd.Series("", index=table.index, dtype=object)
+    if lineages is not None and sound.any():
+        part = counts[sound.to_numpy()]
+        floating = _floating(table.loc[sound, "n_umi"], soup.loc[sound, "pct_ambient"], ambient, counts, lineages)
+        size = table.loc[sound, "n_umi_non_ig"].to_numpy()
+        conflict[sound] = find_conflicts(part, sure[sound], size, floating, lineages=lineages, settings=settings)
+    failed["marker conflict"] = conflict != ""
     table["reason"] = _reasons(failed)
     table["keep"] = table["reason"] == ""
     table["coarse_type"] = kinds["coarse"]
-    facts = _facts(table, kinds, failed, limits, settings) | doublet_facts
-    facts["warnings"] = _warnings(facts, counts, panel)
+    table = table.join(soup).assign(conflict=conflict)
+    facts = _facts(table, kinds.assign(nearest=sure), failed, limits, settings) | doublet_facts
+    facts["ambient"] = dict(ambient.facts) if ambient is not None else None
+    facts["conflicts"] = {str(k): int(v) for k, v in conflict[conflict != ""].value_counts().sort_index().items()}
+    facts["sex_genes"] = sex_genes(counts, table["keep"].to_numpy())
+    facts["knee"] = knee(table["n_umi"].to_numpy())
+    facts["knee_raw"] = (ambient.facts if ambient else {}).get("knee")
+    facts["checks"] = check_sample(facts, counts)
+    said = [c["text"] for c in facts["checks"] if c["verdict"] != "ok" and c["check"] != "loading"]
+    facts["warnings"] = _warnings(facts, counts, panel) + said
     return table.rename_axis("cell").reset_index(), facts
+
+
+def _soup(
+    counts: ad.AnnData,
+    kinds: pd.DataFrame,
+    ambient: Ambient | None,
+    eligible: np.ndarray,
+    settings: Mapping[str, Any],
+    seed: int,
+) -> pd.DataFrame:
+    """Columns pct_ambient, p_ambient, ambient_like; nothing is ambient-like without a profile of all genes."""
+    found = pd.DataFrame({"pct_ambient": np.nan, "p_ambient": np.nan, "ambient_like": False}, index=counts.obs_names)
+    if ambient is None or not ambient.complete:
+        return found
+    matrix = sparse.csr_matrix(counts.X)
+    found["pct_ambient"] = ambient_percent(matrix, counts.var, kinds["nearest"], ambient)
+    test = judge_droplets(
+        matrix, counts.var, ambient.share * ambient.facts["n_umi"], None, kinds["nearest"], eligible,
+        settings=settings, seed=seed, concentration=ambient.facts.get("concentration"),
+    )  # fmt: skip
+    return found.assign(p_ambient=test.p_ambient, ambient_like=test.ambient_like)
+
+
+def _floating(
+    n_umi: pd.Series, pct_ambient: pd.Series, ambient: Ambient | None, counts: ad.AnnData, lineages: pd.DataFrame
+) -> pd.DataFrame:
+    """Expected ambient UMIs of the lineages' genes (barcodes x symbols); zeros where the share is unknown."""
+    genes = [g for g in lineages["symbol"] if g in counts.var_names]
+    amount = (n_umi * pct_ambient.fillna(0.0) / 100).to_numpy()
+    # a T cell with a plasma cell in its droplet seems full of soup; soup does not depend on what the droplet holds
+    amount = np.minimum(amount, MOST_TIMES_SOUP * np.median(amount)) if len(amount) else amount
+    share = np.zeros(len(genes))
+    if ambient is not None and ambient.complete:
+        share = ambient.share[counts.var_names.get_indexer(pd.Index(genes))]
+    return pd.DataFrame(np.outer(amount, share), index=n_umi.index, columns=genes)
 
 
 def ambient_ig(table: pd.DataFrame, nearest: pd.Series) -> float | None:
@@ -161,7 +205,17 @@ def _facts(
         "floors": {k: settings[k] for k in ("min_umi_non_ig", "min_genes_non_ig")},
         "max_pct_mito": {"plasma": settings["max_pct_mito_plasma"], "other": settings["max_pct_mito"]},
         "ambient_ig": ambient_ig(table, kinds["nearest"]),
+        "n_ambient_like": int(table["ambient_like"].sum()),
+        "median_pct_ambient": _median(kept["pct_ambient"]),
+        # an unfiltered file has thousands of droplets with a few UMIs: they are no measure of an empty one's soup
+        "median_umi_empty": _median(table.loc[failed["few non-Ig UMIs"] & (table["n_umi"] >= 20), "n_umi"]),
     }
+
+
+def _median(values: pd.Series) -> float | None:
+    """Median, or None of nothing."""
+    values = values.dropna()
+    return round(float(values.median()), 4) if len(values) else None
 
 
 def _warnings(facts: dict[str, Any], counts: ad.AnnData, panel: pd.DataFrame) -> list[str]:

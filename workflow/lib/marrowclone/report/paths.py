@@ -41,6 +41,8 @@ COMPARED: tuple[str, ...] = ("malignant", "clone_cells", "arms", "fractions", "b
 #: Contract files beside what the pages read.
 UNREAD: tuple[str, ...] = (
     "results/cells/{sample}.counts.h5ad",
+    "results/cells/{sample}.ambient.tsv.gz",
+    "results/cells/{sample}.ambient.json",
     "results/embedding/latent.parquet",
     "results/embedding/training.tsv",
     "results/embedding/clusters.tsv",

@@ -109,7 +109,7 @@ def open_source(
         yield stream
 
 
-def read_source(path: str | Path, format: str = "auto", *, genome: str = "") -> RawCounts:
+def read_source(path: str | Path, format: str = "auto", *, genome: str = "", unfiltered: bool = False) -> RawCounts:
     """All of a sheet's ``path`` in memory, as :func:`open_source` gives it in blocks.
 
     Raises
@@ -117,7 +117,7 @@ def read_source(path: str | Path, format: str = "auto", *, genome: str = "") -> 
     UserError
         as :func:`open_source`, and for a matrix without counts.
     """
-    with open_source(path, format, genome=genome) as stream:
+    with open_source(path, format, genome=genome, unfiltered=unfiltered) as stream:
         parts: list[sparse.csr_matrix] = stream.consume(list, lambda kept, block: kept.append(block))
         matrix = sparse.vstack(parts, format="csr", dtype=np.int32)
     if not matrix.nnz:

@@ -1,0 +1,99 @@
+"""What a person should know about a capture as a whole: one line per question, with value, limit and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anndata as ad
+import numpy as np
+from scipy import sparse
+
+from .store import plain_facts
+
+#: Chromosome Y genes that men's blood cells express; XIST marks two X chromosomes (GTEx; in common use). [J]
+Y_GENES = ("RPS4Y1", "DDX3Y", "KDM5D", "EIF1AY", "UTY", "USP9Y", "ZFY")
+#: Check -> (limit of a warning, limit of a failure, larger is worse, what it means). All [J].
+LIMITS: dict[str, tuple[float, float, bool, str]] = {
+    "cells kept": (100, 20, False, "few cells passed: rare clones cannot be seen"),
+    "median UMIs of kept cells": (1000, 600, False, "little RNA per cell: shallow sequencing or a wetting failure"),
+    "knee: UMIs of kept over dropped small barcodes": (
+        3, 1.5, False, "no step between cells and empty droplets: a wetting failure or a broken emulsion",
+    ),
+    "% of barcodes that hold ambient RNA only": (50, 90, True, "most barcodes are empty droplets"),
+    "% ambient RNA in kept cells": (20, 50, True, "much ambient RNA: silent genes look expressed"),
+    "% Ig of ambient RNA": (30, 60, True, "the soup is full of immunoglobulin: light chains of other cells are unsafe"),
+    "% haemoglobin in all UMIs": (10, 40, True, "lysed or captured red cells"),
+    "median % mitochondrial": (12, 20, True, "damaged cells"),
+    "% of barcodes dropped for mitochondria": (30, 60, True, "many dying cells"),
+    "% doublets and conflicts": (15, 35, True, "many doublets: too many cells were loaded"),
+    "% of plasma-like barcodes dropped": (40, 80, True, "many plasma-like barcodes were dropped: look at the reasons"),
+    "% of UMIs on unknown genes": (5, 20, True, "the gene model differs from the reference"),
+    "plasma-like cells kept": (1, 0, False, "no plasma-like cell: nothing can be said of the tumour"),
+}  # fmt: skip
+
+
+def check_sample(facts: Mapping[str, Any], counts: ad.AnnData) -> list[dict[str, Any]]:
+    """Every check of :data:`LIMITS` that the facts can answer, then what the loader had to say.
+
+    Returns
+    -------
+    list of {check, value, limit, verdict (ok, warn, fail), text}.
+    """
+    load = plain_facts(dict(counts.uns.get("load", {})))
+    failed, median, n = facts["n_failed"], facts["median"], max(1, facts["n_barcodes"])
+    ambient = facts["ambient"] or {}
+    matrix = sparse.csr_matrix(counts.X)
+    per_gene = np.asarray(matrix.sum(axis=0)).ravel()
+    hb = per_gene[counts.var_names.isin(["HBA1", "HBA2", "HBB"])].sum()
+    plasma = facts["n_plasma_like"]
+    doublets = failed["doublet"] + failed["marker conflict"]
+    empty = facts.get("median_umi_empty")
+    values: dict[str, float | None] = {
+        "cells kept": facts["n_kept"],
+        "median UMIs of kept cells": median.get("n_umi"),
+        "knee: UMIs of kept over dropped small barcodes": median["n_umi"] / empty if median and empty else None,
+        "% of barcodes that hold ambient RNA only": (
+            100 * facts["n_ambient_like"] / n if ambient.get("source") in ("raw", "filtered") else None
+        ),
+        "% ambient RNA in kept cells": facts["median_pct_ambient"],
+        "% Ig of ambient RNA": ambient.get("pct_ig") if ambient.get("source") not in (None, "t_nk", "none") else None,
+        "% haemoglobin in all UMIs": 100 * hb / max(1.0, per_gene.sum()),
+        "median % mitochondrial": median.get("pct_mito"),
+        "% of barcodes dropped for mitochondria": 100 * failed["high mitochondrial share"] / n,
+        "% doublets and conflicts": 100 * doublets / max(1, facts["n_kept"] + doublets),
+        "% of plasma-like barcodes dropped": 100 * (1 - facts["n_plasma_like_kept"] / plasma) if plasma >= 20 else None,
+        "% of UMIs on unknown genes": load.get("pct_umi_unmapped"),
+        "plasma-like cells kept": facts["n_plasma_like_kept"],
+    }
+    checks = [_judge(name, value) for name, value in values.items() if value is not None]
+    return checks + [
+        {"check": "loading", "value": None, "limit": None, "verdict": "warn", "text": str(text)}
+        for text in load.get("warnings", [])
+    ]
+
+
+def _judge(name: str, value: float) -> dict[str, Any]:
+    """One check."""
+    warn, fail, larger_is_worse, text = LIMITS[name]
+    sign = 1 if larger_is_worse else -1
+    if name == "plasma-like cells kept":  # none is a fact about the sample, not a fault of it
+        verdict = "ok" if value >= warn else "warn"
+    else:
+        verdict = "fail" if sign * value >= sign * fail else "warn" if sign * value >= sign * warn else "ok"
+    limit = warn if verdict != "fail" else fail
+    said = (
+        f"{name}: {value:.3g} ({'from' if larger_is_worse else 'up to'} {limit:g}: {text})" if verdict != "ok" else ""
+    )
+    return {"check": name, "value": round(float(value), 4), "limit": limit, "verdict": verdict, "text": said}
+
+
+def sex_genes(counts: ad.AnnData, kept: np.ndarray) -> dict[str, Any]:
+    """UMIs per 10,000 of XIST and of :data:`Y_GENES` together in kept cells; None for genes that were not measured."""
+    total = kept.astype(float) @ sparse.csr_matrix(counts.X)
+    size = float(total.sum())
+    found: dict[str, Any] = {"n_umi": int(size)}
+    for name, genes in (("xist", ("XIST",)), ("chr_y", Y_GENES)):
+        there = counts.var_names.isin(genes) & counts.var["measured"].to_numpy(dtype=bool)
+        found[name] = round(1e4 * float(total[there].sum()) / size, 4) if there.any() and size else None
+    return found
