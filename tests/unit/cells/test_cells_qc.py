@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 from captures_by_hand import defaults, simulate
 from scipy import sparse
 
-from marrowclone.cells.doublets import choose_threshold, expected_rate
+from marrowclone.cells.doublets import call_doublets, choose_threshold, expected_rate
 from marrowclone.cells.genes import hb_mask, ig_mask, locus_of_symbols, mito_mask, unwanted_for_latent
 from marrowclone.cells.markers import gene_z, type_scores
 from marrowclone.cells.qc import metrics, qc_cells
@@ -197,6 +198,24 @@ def test_order_of_barcodes_changes_nothing():
 def test_scrublet_is_left_out_of_a_small_capture_and_says_so():
     _, facts = run(simulate({"cd4_t": 40})[0], doublet_method="scrublet")
     assert facts["doublet_method"] == "none" and "too few" in facts["doublet_rule"]
+
+
+def test_scrublet_scores_a_capture_of_thousands():
+    """3 x 3,000 points: from 8,192 on scanpy would search neighbours by another library, whose answer it cannot read."""
+    rng = np.random.default_rng(8)
+    types = rng.poisson(np.exp(rng.normal(0, 1, (3, 200))))
+    means = types[rng.integers(0, 3, 3000)] + 0.05
+    means[:150] += types[rng.permutation(np.arange(150) % 3)]
+    names = gene_table()["symbol"].to_numpy()[1000:1200]
+    counts = ad.AnnData(
+        X=sparse.csr_matrix(rng.poisson(means).astype(np.int32)),
+        obs=pd.DataFrame(index=[f"s:{i:05d}" for i in range(3000)]),
+        var=gene_table().set_index("symbol").loc[names],
+    )
+    table, facts = call_doublets(counts, settings=SETTINGS | {"doublet_method": "scrublet"}, seed=1)
+    assert table["doublet_score"].notna().all() and facts["doublet_method"] == "scrublet"
+    # two thirds of random pairs are of two types; most of those are called, and few of the others
+    assert table["doublet"].iloc[:150].mean() > 0.4 and table["doublet"].iloc[150:].mean() < 0.05
 
 
 def test_nothing_passes_is_an_answer():

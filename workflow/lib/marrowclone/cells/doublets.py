@@ -20,6 +20,8 @@ from .genes import unwanted_for_latent
 
 #: Genes that the methods see, and rows looked at together when they are chosen.
 N_GENES, BLOCK = 3000, 4096
+#: scrublet's neighbours are half the root of the cells, but no more: the table of neighbours must stay small. [J]
+MOST_NEIGHBOURS = 100
 #: SOLO: epochs of the latent space and of the classifier at most (early stopping ends sooner). [J]
 SOLO_EPOCHS = (100, 200)
 #: Doublets per 1,000 recovered cells: 0.8% (10x user guides; science 1.3 [M-H]).
@@ -119,11 +121,14 @@ def _scrublet(counts: ad.AnnData, *, rate: float, seed: int) -> tuple[np.ndarray
 
     data = counts.copy()
     components = max(2, min(30, counts.n_obs - 1))
+    neighbours = min(round(0.5 * np.sqrt(counts.n_obs)), MOST_NEIGHBOURS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a failed threshold is answered by choose_threshold
+        # exact neighbours: the same scores each time, and scanpy 1.11 cannot read pynndescent 0.7's answer
         sc.pp.scrublet(
-            data, expected_doublet_rate=rate, n_prin_comps=components, random_state=seed % 2**31, verbose=False
-        )
+            data, expected_doublet_rate=rate, n_prin_comps=components, n_neighbors=neighbours,
+            use_approx_neighbors=False, random_state=seed % 2**31, verbose=False,
+        )  # fmt: skip
     automatic = data.uns.get("scrublet", {}).get("threshold")
     return data.obs["doublet_score"].to_numpy(dtype=float), None if automatic is None else float(automatic)
 
