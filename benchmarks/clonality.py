@@ -129,8 +129,9 @@ def judge(spec: Mapping[str, Any], *, depth: float = 1.0, use_contigs: bool = Fa
         receptors.append(clonality)
     visits = sheet[["patient", "timepoint", "day", "batch"]]
     identity = check_identity(
-        profiles, visits, pd.concat(receptors, ignore_index=True), settings=settings["check_identity"]
-    )
+        profiles, visits, pd.concat(receptors, ignore_index=True), read_resource(RESOURCES / "identity_genes.tsv"),
+        settings=settings["check_identity"],
+    )  # fmt: skip
     return {
         "patients": pd.DataFrame(rows), "groups": pd.concat(all_groups, ignore_index=True),
         "drivers": pd.concat(all_drivers, ignore_index=True), "identity": identity,

@@ -7,6 +7,7 @@ from marrowclone.cells.matrix import read_cells
 from marrowclone.embedding.identity import check_identity
 from marrowclone.embedding.profiles import sample_profile
 from marrowclone.keys import TABLES
+from marrowclone.resources import read_resource
 from marrowclone.run import job
 
 with job(snakemake) as run:
@@ -18,7 +19,7 @@ with job(snakemake) as run:
         counts = read_cells([path], mine["cell"].tolist())  # one capture at a time
         profiles.append(sample_profile(counts.X, counts.var, mine, sample=sample))
     receptors = pd.concat([tables.read_result(path) for path in run.input.clonality], ignore_index=True)
-    found = check_identity(profiles, visits, receptors, settings=run.settings)
+    found = check_identity(profiles, visits, receptors, read_resource(run.input.genes), settings=run.settings)
     overall = found[found["check"] == "overall"]
     for row in overall[overall["call"].isin(["mismatch", "differs"])].itertuples():
         run.say(f"WARNING {row.sample} {row.call} {row.other_sample}: {row.evidence}")

@@ -20,4 +20,4 @@ with job(snakemake) as run:
         f"features known, {facts['pct_umi_unmapped']:.2f}% of UMIs on unknown genes"
     )
     for warning in facts["warnings"]:
-        run.say(f"warning: {warning}")
+        run.say(f"WARNING {warning}")

@@ -26,4 +26,4 @@ with job(snakemake) as run:
         seed=run.seed,
     )
     run.say(f"{int(table['value'].notna().sum())} of {len(table)} values; exploratory, n is patients")
-    tables.write_table(run.output[0], table, columns=TABLES["embedding.microenvironment"])
+    tables.write_table(run.output.microenvironment, table, columns=TABLES["embedding.microenvironment"])

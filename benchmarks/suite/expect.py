@@ -16,7 +16,7 @@ import pandas as pd
 from marrowclone.errors import UserError
 
 MET, NOT_MET, NOT_MEASURED = "met", "not met", "not measured"
-#: Tables that no rule makes yet are not a failure of a number, but they are no success either.
+#: A table that the workflow did not make is not a failure of a number, but it is no success either.
 NOT_BUILT = "not built"
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,28 @@ def write_run(cohort: Cohort, folder: Path, *, settings: Mapping[str, Any]) -> l
     return sorted(cohort.spec["patients"])
 
 
-def run_road(folder: Path, patients: Iterable[str], *, cores: int, timeout: float) -> Road:
-    """Run the workflow in a folder that :func:`write_run` wrote; a run that failed is still read."""
-    wanted = [t.format(patient=p) for p in patients for t in TARGETS]
+def expected_tables(expect: Iterable[Mapping[str, Any]], patients: Sequence[str]) -> list[str]:
+    """Paths under ``results/`` of the tables that a scenario's expectations name, for its patients."""
+    named = [str(e["table"]) for e in expect if "table" in e]
+    # a table of the whole cohort has no wildcard and comes once
+    return list(dict.fromkeys(t.format(patient=p) for t in named for p in patients))
+
+
+def run_road(
+    folder: Path, patients: Iterable[str], *, tables: Iterable[str] = (), cores: int, timeout: float
+) -> Road:  # fmt: skip
+    """Run the workflow in a folder that :func:`write_run` wrote; a run that failed is still read.
+
+    Parameters
+    ----------
+    tables
+        paths under ``results/`` that are read beside those of every patient: Snakemake makes only what it is asked for.
+    """
+    wanted = [*OVERALL, *(t.format(patient=p) for p in patients for t in TARGETS), *(f"results/{t}" for t in tables)]
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder),
         "--configfile", str(folder / "config" / "config.yaml"), "--cores", str(cores), "--keep-going",
-        "--quiet", "progress", "rules", "--", *OVERALL, *wanted,
+        "--quiet", "progress", "rules", "--", *dict.fromkeys(wanted),
     ]  # fmt: skip
     log = folder / "road.log"
     with log.open("w", encoding="utf-8") as stream:

@@ -24,7 +24,7 @@ from .expect import OURS, Verdict
 from .expect import judge as judge_expectation
 from .jobs import COHORTS, DEALT, NO_DONORS, ORACLE, Done, Job, run_job
 from .plan import Plan
-from .road import Road, run_road, write_run
+from .road import Road, expected_tables, run_road, write_run
 from .scenarios import CELLS, DONORS, ROAD, Scenario, cohort_spec, read_scenarios
 
 Say = Callable[[str], None]
@@ -189,7 +189,8 @@ def _road(
     patients = [p for names in on_road.values() for p in names]
     cohort = cohort.part(patients)
     write_run(cohort, folder, settings=plan.settings)
-    road = run_road(folder, patients, cores=plan.cores, timeout=plan.timeout[1])
+    tables = [t for n, names in on_road.items() for t in expected_tables(scenarios[n].expect, names)]
+    road = run_road(folder, patients, tables=tables, cores=plan.cores, timeout=plan.timeout[1])
     words = "complete" if road.complete else f"INCOMPLETE\n{road.tail}"
     say(f"the workflow on {len(patients)} people: {words}, in {time.monotonic() - started:.0f} s")
     truth = {**cohort.truth(), "cells": cohort.cell_table()}

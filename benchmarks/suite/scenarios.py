@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from marrowclone.errors import UserError, did_you_mean
-from marrowclone.keys import HEALTHY
+from marrowclone.keys import HEALTHY, TABLES
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 #: The scenario of the healthy donors, which every other one uses as reference.
@@ -51,13 +51,19 @@ class Scenario:
 
 
 def read_scenario(path: Path) -> Scenario:
-    """One scenario from its file."""
+    """One scenario from its file.
+
+    Raises
+    ------
+    UserError
+        when a key is unknown, or an expectation names a table that no run of the scenario makes.
+    """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     known = {"title", "patients", "population", "expect", "layers", "swaps"}
     unknown = sorted(set(content) - known)
     if unknown:
         raise UserError(f"{path.name}: unknown key {unknown[0]!r}.", hint=did_you_mean(unknown[0], known))
-    return Scenario(
+    scenario = Scenario(
         name=path.stem,
         title=content["title"],
         patients=content.get("patients", {}),
@@ -66,6 +72,26 @@ def read_scenario(path: Path) -> Scenario:
         swaps=tuple(content.get("swaps", ())),
         population=content.get("population", {}),
     )
+    _check_tables(scenario, path.name)
+    return scenario
+
+
+def _check_tables(scenario: Scenario, file: str) -> None:
+    """Only the workflow makes tables, and one that it has no rule for would stop it at the start."""
+    named = [str(e["table"]) for e in scenario.expect if "table" in e]
+    if named and ROAD not in scenario.layers:
+        raise UserError(
+            f"{file}: an expectation names the table {named[0]}, but layers are "
+            f"{', '.join(sorted(scenario.layers))}; expected {ROAD} among them.",
+            hint=f"layers: [{', '.join(sorted((*scenario.layers, ROAD)))}]",
+        )
+    for table in named:
+        known = table.removesuffix(".gz").removesuffix(".tsv").replace("/{patient}.", ".").replace("/", ".")
+        if known not in TABLES:
+            raise UserError(
+                f"{file}: an expectation names {table}, expected a result table of marrowclone.keys.TABLES.",
+                hint=did_you_mean(known, TABLES),
+            )
 
 
 def read_scenarios(names: Iterable[str] = (), *, folder: Path = FOLDER) -> dict[str, Scenario]:

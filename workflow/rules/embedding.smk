@@ -86,7 +86,7 @@ rule measure_microenvironment:
         cells="results/embedding/cells.tsv.gz",
         programmes=resource("microenvironment.tsv"),
     output:
-        "results/embedding/microenvironment.tsv",
+        microenvironment="results/embedding/microenvironment.tsv",
     log:
         "logs/measure_microenvironment.log",
     benchmark:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,8 +18,9 @@ from suite.jobs import read_answer
 from suite.methods import Answer
 from suite.oracle import dosage_oracle
 from suite.plan import FULL, QUICK
-from suite.run import checked, members_of
-from suite.scenarios import DONORS, cohort_spec, donors_of, read_scenarios
+from suite.road import expected_tables
+from suite.run import _road, checked, members_of
+from suite.scenarios import DONORS, cohort_spec, donors_of, read_scenario, read_scenarios
 
 #: Metrics that expectations name and that the workflow's judge gives.
 ROAD_METRICS = {"tree ancestor recall", "empty droplets kept"}
@@ -85,6 +88,56 @@ def test_plans_name_scenarios_that_are_there():
     assert set(QUICK.scenarios) <= names and set(FULL.thorough_on) <= names
     with pytest.raises(UserError, match=r"no scenario is called 'hyperdiploit'\. Hint: did you mean 'hyperdiploid'"):
         read_scenarios(["hyperdiploit"])
+
+
+def test_a_table_that_no_run_of_the_scenario_makes_is_refused(tmp_path):
+    path = tmp_path / "s.yaml"
+    head, tail = "title: t\nlayers: [{}]\nexpect:\n  - {{says: x, table: ", ", column: call, some: a}}\n"
+    text = head + '"embedding/{{patient}}.{}.tsv"' + tail
+    path.write_text(text.format("cells", "identity"))
+    # given cells have no tables: the answer would be "not built" for ever
+    with pytest.raises(
+        UserError, match=r"s\.yaml: .*identity\.tsv, but layers are cells; .*Hint: layers: \[cells, road\]"
+    ):
+        read_scenario(path)
+    path.write_text(text.format("cells, road", "identity"))
+    assert read_scenario(path).expect[0]["table"] == "embedding/{patient}.identity.tsv"
+    path.write_text(text.format("road", "identiy"))
+    # Snakemake would refuse the whole run for a target without a rule
+    with pytest.raises(UserError, match=r"identiy\.tsv, expected .*Hint: did you mean 'embedding\.identity'"):
+        read_scenario(path)
+
+
+def test_the_workflow_is_asked_for_every_table_that_an_expectation_names():
+    expect = [
+        {"table": "embedding/{patient}.drivers.tsv"}, {"metric": "malignant F1"}, {"table": "cure/landmarks.tsv"},
+    ]  # fmt: skip
+    assert expected_tables(expect, ["A", "B"]) == [
+        "embedding/A.drivers.tsv", "embedding/B.drivers.tsv", "cure/landmarks.tsv",
+    ]  # fmt: skip
+
+
+def test_the_roads_targets_hold_the_expected_tables_of_its_scenarios(monkeypatch, tmp_path):
+    """What Snakemake is not asked for is never made."""
+    seen: list[str] = []
+
+    class Started(Exception):
+        pass
+
+    def popen(command, **_):
+        seen.extend(command[command.index("--") + 1 :])
+        raise Started
+
+    scenarios = read_scenarios(["swapped", "fgfr3_negative"])
+    members = members_of(scenarios, {})
+    monkeypatch.setattr("suite.road.subprocess.Popen", popen)
+    monkeypatch.setattr("suite.run.write_run", lambda cohort, folder, settings: folder.mkdir())
+    with pytest.raises(Started):
+        _road(FULL, SimpleNamespace(part=lambda names: None), scenarios, members, tmp_path, print)
+    wanted = {f"results/embedding/{p}.identity.tsv" for p in ("SWAPA", "SWAPB")} | {
+        "results/embedding/FGFR3NEG.drivers.tsv"
+    }
+    assert wanted <= set(seen) and len(seen) == len(set(seen))
 
 
 def test_truth_as_an_answer_is_perfect_and_dealt_at_random_it_is_chance(case):

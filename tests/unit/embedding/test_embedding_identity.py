@@ -5,8 +5,10 @@ import pytest
 from marrowclone import config as configuration
 from marrowclone.embedding.identity import check_identity, sex_of
 from marrowclone.embedding.profiles import LINEAGES, OTHERS, PLASMA, SampleProfile, jackknife_error
+from marrowclone.resources import RESOURCES, read_resource
 
 N = 2000
+PANEL = read_resource(RESOURCES / "identity_genes.tsv")
 GENES = pd.Index(["XIST", "RPS4Y1", "DDX3Y", "GSTM1", "ERAP2", *(f"G{i}" for i in range(N))])
 COMPARED = np.array([False] * 5 + [True] * N)
 CHROMOSOMES = np.array(["chrX", "chrY", "chrY", "chr1", "chr5", *(f"chr{i % 22 + 1}" for i in range(N))])
@@ -54,19 +56,19 @@ def receptors(**by_sample):
     return pd.concat(parts) if parts else pd.DataFrame(columns=columns)
 
 
-def checked(profiles, settings, *, batches=None, **found):
-    table = check_identity(profiles, visits(profiles, batches), receptors(**found), settings=settings)
+def checked(profiles, settings, *, batches=None, panel=PANEL, **found):
+    table = check_identity(profiles, visits(profiles, batches), receptors(**found), panel, settings=settings)
     return table.set_index(["sample", "check"])
 
 
 def test_sex_is_called_from_what_is_seen() -> None:
-    assert sex_of(profile("A_dx", person=1), min_umis=10)[0] == "female"
-    assert sex_of(profile("A_dx", person=1, sex="male"), min_umis=10)[0] == "male"
-    assert sex_of(profile("A_dx", person=1, sex="both"), min_umis=10)[0] == "mixed"
+    assert sex_of(profile("A_dx", person=1), PANEL, min_umis=10)[0] == "female"
+    assert sex_of(profile("A_dx", person=1, sex="male"), PANEL, min_umis=10)[0] == "male"
+    assert sex_of(profile("A_dx", person=1, sex="both"), PANEL, min_umis=10)[0] == "mixed"
     # a tumour that lost its Y is no woman: the other cells speak first
-    assert sex_of(profile("A_dx", person=1, sex="male", plasma=(0, 0)), min_umis=10)[0] == "male"
+    assert sex_of(profile("A_dx", person=1, sex="male", plasma=(0, 0)), PANEL, min_umis=10)[0] == "male"
     # and where there is nothing, nothing is called
-    assert sex_of(profile("A_dx", person=1, cells=0), min_umis=10)[0] == ""
+    assert sex_of(profile("A_dx", person=1, cells=0), PANEL, min_umis=10)[0] == ""
 
 
 def test_swapped_tubes_of_two_sexes_are_named_on_every_sample(settings) -> None:
@@ -149,10 +151,25 @@ def test_genes_that_some_people_lack(settings) -> None:
     table = checked(tubes, settings)
     assert table.loc[("A_rel", "germline_genes"), "call"] == "mismatch"  # two genes lost at once
     assert table.loc[("B_rel", "germline_genes"), "call"] == "match"  # a level of 40% is a batch, no absence
+    wide = settings | {"min_share_present": 0.5, "max_share_absent": 0.45}
+    # the limits are the configuration's: 40% is now one gene that is lost
+    assert checked(tubes, wide).loc[("B_rel", "germline_genes"), "call"] == "differs"
+
+
+def test_only_genes_of_the_given_table_tell_persons(settings) -> None:
+    tubes = [profile("A_dx", person=1, sex="male"), profile("A_rel", person=1, sex="female", germline=(0, 0))]
+    calls = checked(tubes, settings)["call"]
+    assert calls[("A_rel", "sex")] == calls[("A_rel", "germline_genes")] == "mismatch"
+    # without its genes a check has nothing to see, whatever the counts hold
+    calls = checked(tubes, settings, panel=PANEL[PANEL["kind"] == "x"])["call"]
+    assert calls[("A_rel", "germline_genes")] == "not assessable"
+    assert checked(tubes, settings, panel=PANEL.iloc[:0])["call"][("A_rel", "sex")] == "not assessable"
 
 
 def test_every_sample_has_every_row_even_when_nothing_can_be_said(settings) -> None:
-    table = check_identity(tubes := [profile("A_dx", person=1, cells=0)], visits(tubes), receptors(), settings=settings)
+    table = check_identity(
+        tubes := [profile("A_dx", person=1, cells=0)], visits(tubes), receptors(), PANEL, settings=settings
+    )
     assert set(table["check"]) == {"overall", "sex", "germline_genes", "likeness", "receptor"}
     assert set(table["call"]) == {"not assessable"} and table["evidence"].ne("").all()
 

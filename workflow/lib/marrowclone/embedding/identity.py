@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..keys import TABLES
-from .profiles import OTHERS, PLASMA, SampleProfile, identity_genes, jackknife_error, likeness
+from .profiles import OTHERS, PLASMA, SampleProfile, genes_of, jackknife_error, likeness
 
 MATCH, MISMATCH, DIFFERS, UNKNOWN = "match", "mismatch", "differs", "not assessable"
 FEMALE, MALE, MIXED = "female", "male", "mixed"
@@ -22,6 +22,7 @@ def check_identity(
     profiles: Sequence[SampleProfile],
     visits: pd.DataFrame,
     receptors: pd.DataFrame,
+    genes: pd.DataFrame,
     *,
     settings: Mapping[str, Any],
 ) -> pd.DataFrame:
@@ -35,6 +36,8 @@ def check_identity(
         index sample: patient, timepoint, day, batch.
     receptors
         ``keys.TABLES["embedding.clonality"]`` of all patients.
+    genes
+        ``resources/identity_genes.tsv``: symbol, kind (``x``, ``y``, ``germline``).
 
     Returns
     -------
@@ -45,8 +48,8 @@ def check_identity(
     visits = visits.loc[[p.sample for p in profiles]]
     scores, parts = likeness(profiles, {str(s): str(p) for s, p in visits["patient"].items()}, settings)
     checks = [
-        *_sex(profiles, visits, scores, settings),
-        *_germline(profiles, visits, settings),
+        *_sex(profiles, visits, genes, scores, settings),
+        *_germline(profiles, visits, genes, settings),
         *_likeness(profiles, visits, scores, parts, settings),
         *_receptor(visits, receptors, settings),
     ]
@@ -60,14 +63,14 @@ def check_identity(
     return table[[*TABLES["embedding.identity"], "patient"]]
 
 
-def sex_of(profile: SampleProfile, *, min_umis: int) -> tuple[str, str]:
+def sex_of(profile: SampleProfile, genes: pd.DataFrame, *, min_umis: int) -> tuple[str, str]:
     """female, male, mixed or empty, and on what that stands.
 
     Cells that are no tumour's first: myeloma often loses Y or the inactive X. A sex is called from what is seen, never
     from what is missing.
     """
     for group, name in ((OTHERS, "non-plasma"), (PLASMA, "plasma")):
-        x, y = profile.umis(group, identity_genes("x")), profile.umis(group, identity_genes("y"))
+        x, y = profile.umis(group, genes_of(genes, "x")), profile.umis(group, genes_of(genes, "y"))
         words = f"XIST {x:.0f}, chromosome Y {y:.0f} UMIs in {profile.n_cells[group]} {name} cells"
         if x + y >= min_umis:
             share = y / (x + y)
@@ -77,9 +80,10 @@ def sex_of(profile: SampleProfile, *, min_umis: int) -> tuple[str, str]:
 
 
 def _sex(
-    profiles: Sequence[SampleProfile], visits: pd.DataFrame, scores: np.ndarray, settings: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    found = {p.sample: sex_of(p, min_umis=settings["min_sex_umis"]) for p in profiles}
+    profiles: Sequence[SampleProfile], visits: pd.DataFrame, genes: pd.DataFrame, scores: np.ndarray,
+    settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:  # fmt: skip
+    found = {p.sample: sex_of(p, genes, min_umis=settings["min_sex_umis"]) for p in profiles}
     names = list(found)
     rows = []
     for i, sample in enumerate(names):
@@ -109,11 +113,11 @@ def _sex(
 
 
 def _germline(
-    profiles: Sequence[SampleProfile], visits: pd.DataFrame, settings: Mapping[str, Any]
+    profiles: Sequence[SampleProfile], visits: pd.DataFrame, genes: pd.DataFrame, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Genes that some people lack: present, absent or unknown per sample, against the cohort's own expressors."""
     states: dict[str, dict[str, str]] = {p.sample: {} for p in profiles}
-    for gene in identity_genes("germline"):
+    for gene in genes_of(genes, "germline"):
         found: dict[str, str] = {}
         levels = np.array([p.cpm(OTHERS, gene) if p.n_cells[OTHERS] >= settings["min_cells"] else np.nan
                            for p in profiles])  # fmt: skip
@@ -121,12 +125,12 @@ def _germline(
             continue
         usual = float(np.nanquantile(levels, 0.9))
         for p, level in zip(profiles, levels, strict=True):
-            # batches shift a gene by a factor of two or three, not of twenty [J]
+            # batches shift a gene by a factor of two or three, not of twenty: what lies between is not called
             if np.isnan(level) or usual * p.depth(OTHERS) / 1e6 < settings["min_germline_umis"]:
                 continue
-            if level >= 0.25 * usual:
+            if level >= settings["min_share_present"] * usual:
                 found[p.sample] = "present"
-            elif level <= 0.05 * usual:
+            elif level <= settings["max_share_absent"] * usual:
                 found[p.sample] = "absent"
         # a gene that everybody has tells nobody from another
         if len(set(found.values())) > 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..cells.genes import unwanted_for_latent
-from ..resources import RESOURCES, read_resource
 
 #: Lineages that are compared type by type: no plasma cells, whose tumour differs between times and is alike between
 #: patients of one subtype.
@@ -25,11 +23,9 @@ OTHERS, PLASMA = "other", "plasma"
 MIN_UMIS = 20
 
 
-@cache
-def identity_genes(kind: str) -> list[str]:
-    """Genes of ``resources/identity_genes.tsv``."""
-    table = read_resource(RESOURCES / "identity_genes.tsv")
-    return table.loc[table["kind"] == kind, "symbol"].tolist()
+def genes_of(genes: pd.DataFrame, kind: str) -> list[str]:
+    """Symbols of one kind (``x``, ``y``, ``germline``) of ``resources/identity_genes.tsv``."""
+    return genes.loc[genes["kind"] == kind, "symbol"].tolist()
 
 
 @dataclass(frozen=True)
