@@ -76,6 +76,18 @@ benchmark-realism: $(STAMP) ## simulated beside real cells: figure and distances
 benchmark-loading: $(STAMP) ## memory and time of loading 200,000 cells, beside scanpy (CELLS=number)
 	$(BIN)/python benchmarks/loading.py --cells $(or $(CELLS),200000)
 
+.PHONY: benchmark-cells
+benchmark-cells: $(STAMP) ## what quality control keeps and drops, on captures with known truth (SEEDS="1 2")
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/cells.py --seeds $(or $(SEEDS),20261) --out benchmarks/results
+
+.PHONY: benchmark-types
+benchmark-types: $(STAMP) ## cell types of public data beside obvious markers: figure and table (DATA=folder)
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/cell_types.py --data "$${DATA:-../shared/data}" --out benchmarks/results
+
+.PHONY: benchmark-clonality
+benchmark-clonality: $(STAMP) ## light chains, clonotypes, TC class and identity on simulated patients (SEED=number)
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/clonality.py --patients 24 --donors 3 --seed $(or $(SEED),5) --out benchmarks/results
+
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests

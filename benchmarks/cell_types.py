@@ -12,6 +12,7 @@ used to choose anything: it is for looking at.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,13 @@ def main() -> int:
     print(pd.crosstab(cells["cell_type"], cells["sample"]).to_string())
     small = cells[cells["sample"] == "bone_marrow_50"]
     print(small[["cell", "cell_type", "cell_state", "confidence", "type_rule"]].to_string(index=False))
+    for sample in ("malt", "bone_marrow_50"):
+        facts = json.loads((results / f"cells/{sample}.qc.json").read_text())
+        print(
+            f"{sample}: ambient_ig {facts['ambient_ig']} % of UMIs in T and NK cells; {facts['n_kept']} kept of",
+            end=" ",
+        )
+        print(f"{facts['n_barcodes']}; soup from {(facts['ambient'] or {}).get('source_text')}; {facts['n_failed']}")
     dotplot(results, "malt", cells, options.out / "cell_types_malt.png")
     print(f"figure: {options.out / 'cell_types_malt.png'}")
     for folder in options.truth:
