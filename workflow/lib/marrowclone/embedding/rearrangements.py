@@ -78,7 +78,7 @@ def _from_tenx(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _from_airr(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    import airr  # its schema is slow to load, and most cohorts have no such table
+    import airr  # here: its schema is slow to load, and 10x tables do not need it
 
     schema = airr.schema.RearrangementSchema
     try:

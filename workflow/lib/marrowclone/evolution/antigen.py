@@ -71,7 +71,7 @@ def loss_test(
     scale = spread / spread_reference * reference_umi / total
 
     def quantile(a: float, level: float) -> float:
-        from scipy import stats  # here: it is slow to load, and most genes have no reference
+        from scipy import stats  # here: it is slow to load
 
         return float(stats.betaprime.ppf(level, a, shape_reference) * scale) if a > 0 else 0.0
 
