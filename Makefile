@@ -41,8 +41,8 @@ $(STAMP): $(LOCKS)
 	@touch $@
 
 $(DEMO)/cohort.json: $(STAMP) config/demo/cohort.yaml $(shell find workflow/lib/marrowclone/simulate -name '*.py')
-	@$(BIN)/python -m marrowclone.simulate config/demo/cohort.yaml --out $(DEMO) 2>/dev/null \
-	  || $(BIN)/python -m marrowclone.simulate config/demo/cohort.yaml --out $(DEMO) --force
+	@$(BIN)/python -m marrowclone.simulate config/demo/cohort.yaml --out $(DEMO) --cores $(CORES) 2>/dev/null \
+	  || $(BIN)/python -m marrowclone.simulate config/demo/cohort.yaml --out $(DEMO) --cores $(CORES) --force
 	@touch $@
 
 .PHONY: demo

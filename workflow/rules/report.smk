@@ -25,22 +25,26 @@ contract_outputs = partial(
 
 
 rule report_sample:
-    """Show what QC kept and dropped of one sample, and why, on one page that stands alone."""
+    """Show what QC kept and dropped of each sample, and why, on pages that stand alone.
+
+    All pages in one job: every page reads the cohort's cell types, so that none is made anew without the others,
+    and to start a job takes longer than to draw a page.
+    """
     input:
-        **paths.PER_SAMPLE,
-        counts="results/cells/{sample}.counts.h5ad",
+        **{name: OVER_COHORT([pattern]) for name, pattern in paths.PER_SAMPLE.items()},
+        counts=OVER_COHORT(["results/cells/{sample}.counts.h5ad"]),
         cells=paths.PER_COHORT["cells"],
         templates=template_files(),
     output:
-        page=report(
-            paths.SAMPLE_PAGE,
+        pages=report(
+            OVER_COHORT([paths.SAMPLE_PAGE]),
             caption="../report/sample.rst",
             category="Samples",
         ),
     log:
-        "logs/report_sample/{sample}.log",
+        "logs/report_sample.log",
     benchmark:
-        "benchmarks/report_sample/{sample}.tsv"
+        "benchmarks/report_sample/all.tsv"
     conda:
         ENVIRONMENT
     threads: 1
@@ -48,9 +52,7 @@ rule report_sample:
         settings=settings("report_sample"),
         code=code("report_sample"),
         seed=config["seed"],
-        sheet=lambda wildcards: next(
-            row for row in SHEET if row["sample"] == wildcards.sample
-        ),
+        samples=SHEET,
         tumour_types=config["tumour_cell_types"],
     script:
         "../../scripts/report_sample.py"

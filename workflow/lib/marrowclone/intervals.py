@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from scipy import special
 
 
 def jeffreys(x: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -13,8 +13,8 @@ def jeffreys(x: float, n: float, *, confidence: float = 0.95) -> tuple[float, fl
     if n <= 0:
         return 0.0, 1.0
     tail = (1 - confidence) / 2
-    posterior = stats.beta(x + 0.5, n - x + 0.5)
+    a, b = x + 0.5, n - x + 0.5
     return (
-        0.0 if x <= 0 else float(posterior.ppf(tail)),
-        1.0 if x >= n else float(posterior.isf(tail)),
+        0.0 if x <= 0 else float(special.betaincinv(a, b, tail)),
+        1.0 if x >= n else float(special.betainccinv(a, b, tail)),
     )

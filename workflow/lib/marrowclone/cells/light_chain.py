@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from scipy import stats
+from scipy import special
 
 KAPPA, LAMBDA, AMBIGUOUS = "kappa", "lambda", "ambiguous"
 KAPPA_GENES: tuple[str, ...] = ("IGKC",)
@@ -101,14 +101,14 @@ def group_test(
     chain = KAPPA if n_kappa >= n_lambda else LAMBDA
     k, q = (n_kappa, kappa_share) if chain == KAPPA else (n_lambda, 1 - kappa_share)
     share = k / n if n else float("nan")
-    lower, upper = (stats.beta.ppf(p, k + 0.5, n - k + 0.5) for p in (0.025, 0.975))
+    lower, upper = (special.betaincinv(k + 0.5, n - k + 0.5, p) for p in (0.025, 0.975))
     llr = k * np.log(RESTRICTED_SHARE / q) + (n - k) * np.log((1 - RESTRICTED_SHARE) / (1 - q))
     if n < min_cells:
         verdict = "untested"
     elif share >= 0.90 and lower >= 0.80 and llr > min_llr:
         verdict = "restricted"
     else:
-        low, high = (stats.beta.ppf(p, n_kappa + 0.5, n_lambda + 0.5) for p in (0.025, 0.975))
+        low, high = (special.betaincinv(n_kappa + 0.5, n_lambda + 0.5, p) for p in (0.025, 0.975))
         verdict = "polyclonal" if low >= 0.30 and high <= 0.85 else "unclear"
     return ChainTest(verdict, chain, n_kappa, n_lambda, share, float(lower), float(upper), float(llr))
 

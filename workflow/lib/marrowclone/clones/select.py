@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.cluster.vq import kmeans2
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from .model import Fit, Frame, means, run_em, stabilise, start
 
@@ -79,7 +79,7 @@ def misassignment(d_prime: float, size: float, size_nearest: float) -> float:
     """Expected share of the nearest clone's cells that the posterior would give to this clone."""
     if d_prime <= 0:
         return 0.5
-    return float(norm.cdf(-(d_prime / 2 + np.log(max(size_nearest, 1) / max(size, 1)) / d_prime)))
+    return float(ndtr(-(d_prime / 2 + np.log(max(size_nearest, 1) / max(size, 1)) / d_prime)))
 
 
 def smallest(fit: Fit) -> int:

@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import igraph
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.covariance import ledoit_wolf
-from sklearn.neighbors import NearestNeighbors
 
 from ..cells.light_chain import ChainTest, chain_test
 from . import states
@@ -69,6 +66,8 @@ def fit_noise(arms: np.ndarray, depth: np.ndarray) -> NoiseModel:
         slope = max(float(np.cov(inverse, level)[0, 1] / inverse.var(ddof=1)), 0.0)
     slope = min(slope, 0.95 / inverse.mean())
     floor = 1 - slope * inverse.mean()
+    from sklearn.covariance import ledoit_wolf
+
     standard = residual / np.sqrt(scale) / np.sqrt(floor + slope * inverse)[:, None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -87,6 +86,9 @@ def cluster_cells(features: np.ndarray, *, n_components: int = 10, n_neighbours:
     n = len(features)
     if n < 3 * n_neighbours:
         return np.zeros(n, dtype=int)
+    import igraph  # it loads matplotlib when it finds it
+    from sklearn.neighbors import NearestNeighbors
+
     centred = features - features.mean(axis=0)
     u, s, vt = np.linalg.svd(centred, full_matrices=False)
     sign = np.sign(vt[np.arange(len(vt)), np.abs(vt).argmax(axis=1)])

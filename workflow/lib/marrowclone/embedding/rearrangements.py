@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import airr
 import numpy as np
 import pandas as pd
 
@@ -79,6 +78,8 @@ def _from_tenx(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _from_airr(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    import airr  # here: its schema is slow to load, and 10x tables do not need it
+
     schema = airr.schema.RearrangementSchema
     try:
         keep = np.array([bool(schema.to_bool(v, validate=True)) for v in table["productive"]], dtype=bool)

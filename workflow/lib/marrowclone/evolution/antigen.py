@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from .statistics import Array, cells_needed, silence
 
@@ -72,6 +71,8 @@ def loss_test(
     scale = spread / spread_reference * reference_umi / total
 
     def quantile(a: float, level: float) -> float:
+        from scipy import stats  # here: it is slow to load
+
         return float(stats.betaprime.ppf(level, a, shape_reference) * scale) if a > 0 else 0.0
 
     p_silent = silence(expected, phi=phi)

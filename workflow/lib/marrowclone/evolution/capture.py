@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import poisson
+from scipy import special
 
 from ..keys import HIDDEN_TUMOUR_CELLS, MALIGNANT, UNASSIGNED
 from .burden import Reading, blur
@@ -126,7 +126,7 @@ def limit_of_blank(capture: Capture, rates: ErrorRates) -> float:
     # mixture over the rate's draws: the count at which 95% of blank captures stay
     expected = capture.n_called * rates.false_positive
     count = np.arange(0, int(expected.max() + 6 * math.sqrt(expected.max()) + 10))
-    cumulative = poisson.cdf(count[:, None], expected[None, :]).mean(axis=1)
+    cumulative = special.pdtr(count[:, None], expected[None, :]).mean(axis=1)
     return float(count[int(np.argmax(cumulative >= 0.95))] / capture.n_cells)
 
 

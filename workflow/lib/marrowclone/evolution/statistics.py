@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 Array = npt.NDArray[np.float64]
 
@@ -35,8 +35,8 @@ def clopper_pearson(x: float, n: float, *, confidence: float = 0.95) -> tuple[fl
     if n <= 0:
         return 0.0, 1.0
     tail = (1 - confidence) / 2
-    lower = 0.0 if x <= 0 else float(stats.beta.ppf(tail, x, n - x + 1))
-    upper = 1.0 if x >= n else float(stats.beta.isf(tail, x + 1, n - x))
+    lower = 0.0 if x <= 0 else float(special.betaincinv(x, n - x + 1, tail))
+    upper = 1.0 if x >= n else float(special.betainccinv(x + 1, n - x, tail))
     return lower, upper
 
 
@@ -48,12 +48,15 @@ def jeffreys_draws(x: float, n: float, *, draws: int, rng: np.random.Generator) 
 
 def detection_power(n: float, burden: float, *, at_least: int = 1) -> float:
     """P(at least ``at_least`` malignant cells among ``n``) at a burden per cell."""
-    return float(stats.binom.sf(at_least - 1, int(n), burden))
+    if at_least <= 0:
+        return 1.0
+    # the binomial tail as an incomplete beta function
+    return float(special.betainc(at_least, int(n) - at_least + 1, burden)) if n >= at_least else 0.0
 
 
 def cells_for_events(burden: float, *, events: int = 20, power: float = 0.95) -> float:
     """Cells to look at for P(>= ``events``) = ``power`` (Poisson)."""
-    return float(stats.gamma.ppf(power, events) / burden)
+    return float(special.gammaincinv(events, power) / burden)
 
 
 def doubling_from_cycling(phi: float) -> float:

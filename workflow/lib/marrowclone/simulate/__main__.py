@@ -1,4 +1,4 @@
-"""``python -m marrowclone.simulate COHORT.yaml --out DIR [--force]``: write a cohort with known truth."""
+"""``python -m marrowclone.simulate COHORT.yaml --out DIR [--force] [--cores N]``: write a cohort with known truth."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--force", action="store_true", help="write even when the folder holds this cohort, or another one"
     )
+    parser.add_argument("--cores", type=int, default=1, help="processes that draw captures; changes no result")
     options = parser.parse_args(arguments)
     try:
         cohort = Cohort(read_spec(options.cohort))
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
             refuse_foreign(options.out, there, digest(cohort.spec))
         start = time.monotonic()
-        facts = write_cohort(cohort, options.out)
+        facts = write_cohort(cohort, options.out, cores=max(1, options.cores))
     except UserError as error:
         print(f"marrowclone.simulate: {error}", file=sys.stderr)
         return 1

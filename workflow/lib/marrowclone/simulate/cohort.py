@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -113,14 +113,14 @@ class Cohort:
         low, high = (0.0, 0.001) if settings["phenotype"] == "dormant" else (0.005, 0.05)
         return float(stream(self.spec["seed"], "cycling", patient, clone).uniform(low, high))
 
-    def captures(self) -> Iterator[tuple[str, Capture]]:
-        """Every sample's name with its counts and truth, in the order of the sheet.
+    def captures(self, samples: Sequence[str] | None = None) -> Iterator[tuple[str, Capture]]:
+        """Every sample's name with its counts and truth, in the order of the sheet; or those of ``samples``.
 
         Of two samples that were mixed up each has the cells of the other.
         """
         places = sample_places(self.spec["patients"])
         kinds: dict[tuple[str, frozenset[str]], Kinds] = {}
-        for name in places:
+        for name in places if samples is None else samples:
             patient, i = places[self.origin(name)]
             sample = self.spec["patients"][patient]["samples"][i]
             woken = self.courses[patient].reactivated

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 
 from .clinical import ELECTROPHORESIS, HALF_LIFE, IMMUNOFIXATION, NORMAL_FLC, NORMAL_RATIO
 from .dynamics import Course
@@ -66,7 +65,7 @@ def serum(patient: Mapping[str, Any], course: Course) -> Serum:
     whole = course.burden[:, heavy].sum(axis=1)
     steady = patient["clinical"]["m_protein"] * whole / whole[0] if whole[0] > 0 else np.zeros_like(total)
     keep = 2.0 ** (-1.0 / HALF_LIFE[patient["isotype"]])
-    level, _ = lfilter([1.0 - keep], [1.0, -keep], steady, zi=[keep * steady[0]])
+    level = _lagging(steady, keep)
     involved = patient["light_chain"]
     other = "lambda" if involved == "kappa" else "kappa"
     per_burden = patient["clinical"]["flc"] / total[0]
@@ -77,6 +76,18 @@ def serum(patient: Mapping[str, Any], course: Course) -> Serum:
         other=NORMAL_FLC[other] * suppressed + per_burden * apart,
         plasma=100.0 * np.minimum(0.98, total + NORMAL_PLASMA),
     )
+
+
+def _lagging(steady: np.ndarray, keep: float) -> np.ndarray:
+    """(days,) level that follows ``steady`` and keeps the share ``keep`` of itself each day; in balance on day 0.
+
+    A few thousand days: scipy.signal, which has this as ``lfilter``, takes longer to load than the loop.
+    """
+    level = np.empty(len(steady))
+    before = float(steady[0])
+    for day, value in enumerate(steady):
+        before = level[day] = keep * before + (1.0 - keep) * float(value)
+    return level
 
 
 def _value(patient: Mapping[str, Any], blood: Serum) -> tuple[str, np.ndarray]:
