@@ -219,7 +219,7 @@ def test_scrublet_scores_a_capture_of_thousands():
 
 
 def test_solo_scores_every_cell_whatever_their_order():
-    """65 cells of batch 128's rest: few epochs are enough to see that both networks train and that it repeats."""
+    """Few epochs are enough to see that both networks train, and that the same capture gets the same scores."""
     counts, _ = simulate({"plasma": 100, "cd4_t": 93})
     quick = SETTINGS | {"doublet_method": "solo", "solo_epochs": 2}
     table, facts = call_doublets(counts, settings=quick, seed=1)
