@@ -1,7 +1,8 @@
 """Copy-number signal of one patient over all timepoints, against a stated reference."""
 
 from marrowclone import tables
-from marrowclone.cells.matrix import read_cells
+from marrowclone.cells.light_chain import KAPPA_GENES, LAMBDA_GENES
+from marrowclone.cells.matrix import read_cells, with_genes_of
 from marrowclone.copy_number import store
 from marrowclone.copy_number.baseline import BASELINE_COLUMNS, usable_genes
 from marrowclone.copy_number.exclusions import exclusion_reasons
@@ -19,6 +20,8 @@ with job(snakemake) as run:
         tumour_types=run.params.tumour_cell_types,
     )
     counts = read_cells([*run.input.counts, *run.input.donor_counts], cells["cell"].tolist())
+    if run.input.get("as_read"):
+        counts = with_genes_of(counts, run.input.as_read, [*KAPPA_GENES, *LAMBDA_GENES])
     genes = usable_genes(counts.var, exclusion_reasons(counts.var, read_resource(run.input.exclusions)))
     found = patient_signal(
         counts,

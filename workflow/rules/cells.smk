@@ -1,7 +1,9 @@
 # Needs: each sample's counts as the sheet names them (COHORT), the gene table, the marker panel.
 # Gives: results/cells/{sample}.counts.h5ad (written once, never changed),
 #        results/cells/{sample}.ambient.tsv.gz (share of ambient UMIs per gene), results/cells/{sample}.ambient.json,
-#        results/cells/{sample}.qc.tsv.gz (a row per barcode), results/cells/{sample}.qc.json (the sample's facts).
+#        results/cells/{sample}.qc.tsv.gz (a row per barcode), results/cells/{sample}.qc.json (the sample's facts);
+#        where denoise_counts is switched on and the sheet names raw droplets, results/cells/{sample}.denoised.h5ad
+#        (counts without ambient RNA, for later chapters) and results/cells/{sample}.denoised.json.
 
 
 rule load_counts:
@@ -83,3 +85,29 @@ rule qc_cells:
         seed=config["seed"],
     script:
         "../../scripts/qc_cells.py"
+
+
+rule denoise_counts:
+    """Take the ambient RNA out of one capture's counts (scAR); asked for only where the option is on."""
+    input:
+        counts="results/cells/{sample}.counts.h5ad",
+        qc="results/cells/{sample}.qc.tsv.gz",
+        ambient="results/cells/{sample}.ambient.tsv.gz",
+        ambient_facts="results/cells/{sample}.ambient.json",
+    output:
+        counts="results/cells/{sample}.denoised.h5ad",
+        facts="results/cells/{sample}.denoised.json",
+    log:
+        "logs/denoise_counts/{sample}.log",
+    benchmark:
+        "benchmarks/denoise_counts/{sample}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=settings("denoise_counts"),
+        code=code("denoise_counts"),
+        seed=config["seed"],
+        device=config["device"],
+    script:
+        "../../scripts/denoise_counts.py"

@@ -6,7 +6,7 @@
 rule infer_clones:
     """Learn a patient's clones over all timepoints together."""
     input:
-        counts=of_patient("results/cells/{sample}.counts.h5ad"),
+        counts=counts_of_patient,
         malignant="results/copy_number/{patient}.malignant.tsv.gz",
         baseline="results/copy_number/{patient}.baseline.tsv.gz",
     output:
@@ -31,7 +31,7 @@ rule infer_clones:
 rule profile_clones:
     """Copy-number profile of each clone along the genome."""
     input:
-        counts=of_patient("results/cells/{sample}.counts.h5ad"),
+        counts=counts_of_patient,
         cells="results/clones/{patient}.cells.tsv.gz",
         baseline="results/copy_number/{patient}.baseline.tsv.gz",
     output:

@@ -69,6 +69,28 @@ def clinical(name):
     return COHORT.clinical.get(name) or []
 
 
+# Samples whose counts are freed of ambient RNA, for the chapters after QC.
+DENOISED = COHORT.denoised(settings("denoise_counts"))
+
+
+def counts_of(samples):
+    """The counts that chapters after QC read of these samples: denoised ones where the option makes some."""
+    return [
+        f"results/cells/{sample}.{'denoised' if sample in DENOISED else 'counts'}.h5ad"
+        for sample in samples
+    ]
+
+
+def counts_of_patient(wildcards):
+    """Input function: :func:`counts_of` the wildcard's patient, in day order."""
+    return counts_of(COHORT.samples_of(wildcards.patient))
+
+
+def counts_of_donors(wildcards):
+    """Input function: :func:`counts_of` the healthy donors for the wildcard's patient."""
+    return counts_of(COHORT.donor_samples_for(wildcards.patient))
+
+
 def of_patient(pattern):
     """Input function: the pattern for each sample of the wildcard's patient, in day order."""
     return lambda wildcards: expand(

@@ -5,10 +5,17 @@
 rule infer_signal:
     """Copy-number signal over all timepoints of a patient, against a stated reference."""
     input:
-        counts=of_patient("results/cells/{sample}.counts.h5ad"),
-        donor_counts=lambda wildcards: expand(
-            "results/cells/{sample}.counts.h5ad",
-            sample=COHORT.donor_samples_for(wildcards.patient),
+        counts=counts_of_patient,
+        donor_counts=counts_of_donors,
+        # light chains come from the counts as read: their calls take the soup's part out themselves
+        as_read=lambda wildcards: (
+            expand(
+                "results/cells/{sample}.counts.h5ad",
+                sample=COHORT.samples_of(wildcards.patient)
+                + COHORT.donor_samples_for(wildcards.patient),
+            )
+            if DENOISED
+            else []
         ),
         cells="results/embedding/cells.tsv.gz",
         exclusions=resource("cnv_exclusions.tsv"),
@@ -38,11 +45,8 @@ rule infer_signal:
 rule call_malignant:
     """Malignant, normal or unassigned per tumour-type cell, with posterior and evidence."""
     input:
-        counts=of_patient("results/cells/{sample}.counts.h5ad"),
-        donor_counts=lambda wildcards: expand(
-            "results/cells/{sample}.counts.h5ad",
-            sample=COHORT.donor_samples_for(wildcards.patient),
-        ),
+        counts=counts_of_patient,
+        donor_counts=counts_of_donors,
         signal="results/copy_number/{patient}.signal.h5ad",
         reference="results/copy_number/{patient}.reference.tsv",
         baseline="results/copy_number/{patient}.baseline.tsv.gz",
@@ -67,7 +71,7 @@ rule call_malignant:
 rule call_arms:
     """Integer state of every chromosome arm, per clone and for all malignant cells."""
     input:
-        counts=of_patient("results/cells/{sample}.counts.h5ad"),
+        counts=counts_of_patient,
         cells="results/clones/{patient}.cells.tsv.gz",
         reference="results/copy_number/{patient}.reference.tsv",
         baseline="results/copy_number/{patient}.baseline.tsv.gz",

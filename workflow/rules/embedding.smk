@@ -8,7 +8,7 @@
 rule integrate_cells:
     """One latent space over the cohort's kept cells."""
     input:
-        counts=expand("results/cells/{sample}.counts.h5ad", sample=COHORT.samples.index),
+        counts=counts_of(COHORT.samples.index),
         qc=expand("results/cells/{sample}.qc.tsv.gz", sample=COHORT.samples.index),
     output:
         latent="results/embedding/latent.parquet",
@@ -37,7 +37,7 @@ rule integrate_cells:
 rule type_cells:
     """A cell type for every kept cell of the cohort."""
     input:
-        counts=expand("results/cells/{sample}.counts.h5ad", sample=COHORT.samples.index),
+        counts=counts_of(COHORT.samples.index),
         qc=expand("results/cells/{sample}.qc.tsv.gz", sample=COHORT.samples.index),
         latent="results/embedding/latent.parquet",
         markers=resource("markers.tsv"),
@@ -81,7 +81,7 @@ rule type_cells:
 rule measure_microenvironment:
     """Composition and programmes of the cells beside the tumour, per sample."""
     input:
-        counts=expand("results/cells/{sample}.counts.h5ad", sample=COHORT.samples.index),
+        counts=counts_of(COHORT.samples.index),
         qc=expand("results/cells/{sample}.qc.tsv.gz", sample=COHORT.samples.index),
         cells="results/embedding/cells.tsv.gz",
         programmes=resource("microenvironment.tsv"),
@@ -115,6 +115,7 @@ rule measure_microenvironment:
 rule call_clonality:
     """Light chain, isotype, V genes and clonotype per plasma cell, and whether groups of them are clonal."""
     input:
+        # never the denoised ones: the calls take the soup's part out themselves
         counts=of_patient("results/cells/{sample}.counts.h5ad"),
         donor_counts=lambda wildcards: expand(
             "results/cells/{sample}.counts.h5ad",
@@ -145,11 +146,8 @@ rule call_clonality:
 rule call_drivers:
     """Driver genes of the clonal plasma cells against normal ones, and the TC class."""
     input:
-        counts=of_patient("results/cells/{sample}.counts.h5ad"),
-        donor_counts=lambda wildcards: expand(
-            "results/cells/{sample}.counts.h5ad",
-            sample=COHORT.donor_samples_for(wildcards.patient),
-        ),
+        counts=counts_of_patient,
+        donor_counts=counts_of_donors,
         qc=of_patient("results/cells/{sample}.qc.tsv.gz"),
         donor_qc=lambda wildcards: expand(
             "results/cells/{sample}.qc.tsv.gz",
@@ -181,7 +179,7 @@ rule call_drivers:
 rule check_identity:
     """Whether each sample is its patient's: sex, germline genes, likeness, the clone's receptor."""
     input:
-        counts=expand("results/cells/{sample}.counts.h5ad", sample=COHORT.samples.index),
+        counts=counts_of(COHORT.samples.index),
         cells="results/embedding/cells.tsv.gz",
         clonality=expand(
             "results/embedding/{patient}.clonality.tsv.gz", patient=COHORT.patients

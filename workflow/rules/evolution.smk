@@ -116,7 +116,7 @@ rule label_clones:
 rule assess_resistance:
     """Evidence of resistance per clone, day and drug class; descriptive only."""
     input:
-        counts=of_patient("results/cells/{sample}.counts.h5ad"),
+        counts=counts_of_patient,
         qc=of_patient("results/cells/{sample}.qc.tsv.gz"),
         malignant="results/copy_number/{patient}.malignant.tsv.gz",
         clones="results/clones/{patient}.cells.tsv.gz",

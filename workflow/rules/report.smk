@@ -20,7 +20,7 @@ USER_FILES = paths.user_files(
 )
 # every contract file but the pages and the record: rule all asks for them too
 contract_outputs = partial(
-    paths.contract_outputs, list(COHORT.samples.index), COHORT.patients
+    paths.contract_outputs, list(COHORT.samples.index), COHORT.patients, DENOISED
 )
 
 

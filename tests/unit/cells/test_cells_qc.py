@@ -218,6 +218,17 @@ def test_scrublet_scores_a_capture_of_thousands():
     assert table["doublet"].iloc[:150].mean() > 0.4 and table["doublet"].iloc[150:].mean() < 0.05
 
 
+def test_solo_scores_every_cell_whatever_their_order():
+    """Few epochs are enough to see that both networks train, and that the same capture gets the same scores."""
+    counts, _ = simulate({"plasma": 100, "cd4_t": 93})
+    quick = SETTINGS | {"doublet_method": "solo", "solo_epochs": 2}
+    table, facts = call_doublets(counts, settings=quick, seed=1)
+    again, _ = call_doublets(counts[::-1].copy(), settings=quick, seed=1)
+    assert facts["doublet_method"] == "solo" and facts["doublet_threshold"] == 0.5
+    assert table["doublet_score"].between(0, 1).all() and table["doublet_score"].nunique() > 100
+    pd.testing.assert_frame_equal(table, again.loc[table.index])
+
+
 def test_nothing_passes_is_an_answer():
     counts, _ = simulate({"cd4_t": 20}, depth=100)
     table, facts = run(counts)

@@ -18,8 +18,8 @@ TOP = "samples, clinical, seed, device, tumour_cell_types, truth, cells, embeddi
 CASES = {
     "unknown key": ("seed: 1\nsede: 2\n", f"config.yaml line 2: unknown key sede at the top, expected one of {TOP}. Hint: did you mean 'seed'?"),
     "unknown clinical table": ("clinical:\n  mdr: x.tsv\n", "config.yaml line 2: unknown key mdr in clinical, expected one of mrd, imaging, response, therapy, cytogenetics, pro, outcome. Hint: did you mean 'mrd'?"),
-    "rule misspelt": ("cells:\n  qc_cell: {}\n", "config.yaml line 2: unknown key qc_cell in cells, expected one of load_counts, qc_cells. Hint: did you mean 'qc_cells'?"),
-    "rule in another chapter": ("cells:\n  call_arms: {}\n", "config.yaml line 2: unknown key call_arms in cells, expected one of load_counts, qc_cells. Hint: it belongs into copy_number"),
+    "rule misspelt": ("cells:\n  qc_cell: {}\n", "config.yaml line 2: unknown key qc_cell in cells, expected one of load_counts, profile_ambient, qc_cells, denoise_counts. Hint: did you mean 'qc_cells'?"),
+    "rule in another chapter": ("cells:\n  call_arms: {}\n", "config.yaml line 2: unknown key call_arms in cells, expected one of load_counts, profile_ambient, qc_cells, denoise_counts. Hint: it belongs into copy_number"),
     "device by another name": ("device: gpu\n", "config.yaml line 1: key device: found 'gpu', expected one of auto, cpu, cuda. Hint: did you mean 'cuda'?"),
     "seed is a text": ("\nseed: one\n", "config.yaml line 2: key seed: found 'one', expected an integer from 0 to 4294967295."),
     "seed is negative": ("seed: -1\n", "config.yaml line 1: key seed: found '-1', expected an integer from 0 to 4294967295."),

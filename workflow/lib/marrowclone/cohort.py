@@ -63,7 +63,16 @@ class Cohort:
     def raw_files_of(self, sample: str) -> list[str]:
         """The files of a sample's unfiltered droplets; none where the sheet has no ``raw_path``."""
         path = str(self.samples.at[sample, "raw_path"])
-        return [str(file) for file in resolve(path, "auto").files] if path else []
+        return [str(file) for file in resolve(path, "auto", unfiltered=True).files] if path else []
+
+    def denoised(self, settings: Mapping[str, Any]) -> list[str]:
+        """Samples whose counts are freed of ambient RNA: with the option on, those with raw droplets; sheet order.
+
+        ``settings``: the section ``cells: denoise_counts``.
+        """
+        if settings["method"] == "none":
+            return []
+        return self.samples.index[self.samples["raw_path"] != ""].tolist()
 
     def visits_of(self, patient: str) -> dict[str, dict[str, Any]]:
         """Sample -> timepoint, day, compartment and sort of each of the patient's samples, in day order."""

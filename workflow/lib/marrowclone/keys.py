@@ -8,7 +8,7 @@ from __future__ import annotations
 
 #: Chapters in story order, with their rules in the order in which data flows.
 CHAPTERS: dict[str, tuple[str, ...]] = {
-    "cells": ("load_counts", "profile_ambient", "qc_cells"),
+    "cells": ("load_counts", "profile_ambient", "qc_cells", "denoise_counts"),
     "embedding": (
         "integrate_cells",
         "type_cells",

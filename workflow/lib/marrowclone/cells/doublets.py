@@ -6,8 +6,11 @@ Both see variable genes only, without immunoglobulin (clonal and ambient), mitoc
 
 from __future__ import annotations
 
+import io
+import logging
 import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from typing import Any
 
 import anndata as ad
@@ -22,8 +25,6 @@ from .genes import unwanted_for_latent
 N_GENES, BLOCK = 3000, 4096
 #: scrublet's neighbours are half the root of the cells, but no more: the table of neighbours must stay small. [J]
 MOST_NEIGHBOURS = 100
-#: SOLO: epochs of the latent space and of the classifier at most (early stopping ends sooner). [J]
-SOLO_EPOCHS = (100, 200)
 #: Doublets per 1,000 recovered cells: 0.8% (10x user guides; science 1.3 [M-H]).
 RATE_PER_1000 = 0.008
 #: An automatic threshold is not believed when it calls more than this many times the expected rate and
@@ -71,9 +72,9 @@ def call_doublets(counts: ad.AnnData, *, settings: Mapping[str, Any], seed: int)
     counts
         the barcodes that passed the floors; X CSR counts.
     settings
-        ``doublet_method`` (``scrublet``, ``solo`` or ``none``), ``doublet_min_cells``.
+        ``doublet_method`` (``scrublet``, ``solo`` or ``none``), ``doublet_min_cells``, ``solo_epochs``.
     seed
-        of scrublet's simulated doublets. Barcodes are sorted first: their order changes nothing.
+        of simulated doublets and networks. Barcodes are sorted first: their order changes nothing.
 
     Returns
     -------
@@ -93,7 +94,7 @@ def call_doublets(counts: ad.AnnData, *, settings: Mapping[str, Any], seed: int)
     matrix = sparse.csr_matrix(counts.X)[:, genes_for_doublets(counts)][rows].astype(np.float32)
     ordered = ad.AnnData(X=matrix, obs=pd.DataFrame(index=counts.obs_names[rows]))
     if settings["doublet_method"] == "solo":
-        scores = _solo(ordered, seed=seed)
+        scores = _solo(ordered, epochs=settings["solo_epochs"], seed=seed)
         result.loc[ordered.obs_names, "doublet_score"] = scores
         result["doublet"] = (result["doublet_score"] > 0.5).to_numpy()
         rule = "probability above 0.5"
@@ -133,20 +134,30 @@ def _scrublet(counts: ad.AnnData, *, rate: float, seed: int) -> tuple[np.ndarray
     return data.obs["doublet_score"].to_numpy(dtype=float), None if automatic is None else float(automatic)
 
 
-def _solo(counts: ad.AnnData, *, seed: int) -> np.ndarray:
-    """Probability of being a doublet (Bernstein 2020 Cell Syst 11:95), on whatever device torch finds."""
+def _solo(counts: ad.AnnData, *, epochs: int, seed: int) -> np.ndarray:
+    """Probability of being a doublet (Bernstein 2020 Cell Syst 11:95).
+
+    On one thread of the CPU: two small networks, and the same probabilities on every machine.
+    """
     import scvi
 
-    scvi.settings.seed = seed % 2**31
+    from ..embedding.vae import make_deterministic
+
+    make_deterministic(seed, 1)
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     data = counts.copy()
-    batch = 128 if counts.n_obs % 128 != 1 else 127  # a last batch of one cell breaks batch normalisation
+    how: dict[str, Any] = {
+        "max_epochs": epochs, "accelerator": "cpu", "devices": 1, "early_stopping": True,
+        "enable_progress_bar": False, "enable_model_summary": False, "logger": False,
+    }  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scvi.model.SCVI.setup_anndata(data)
         latent = scvi.model.SCVI(data)
-        quiet = {"enable_progress_bar": False, "logger": False, "batch_size": batch}
-        latent.train(max_epochs=SOLO_EPOCHS[0], early_stopping=True, **quiet)
-        solo = scvi.external.SOLO.from_scvi_model(latent)
-        solo.train(max_epochs=SOLO_EPOCHS[1], **quiet)
+        latent.train(**how)
+        with redirect_stdout(io.StringIO()):  # it prints when it stops early
+            solo = scvi.external.SOLO.from_scvi_model(latent)
+            solo.train(**how)
         found = solo.predict(soft=True)
     return found.loc[counts.obs_names, "doublet"].to_numpy(dtype=float)

@@ -124,3 +124,19 @@ def read_cells(
     matrix = matrix.astype(np.int32, copy=False)
     matrix.sort_indices()
     return ad.AnnData(X=matrix, obs=obs, var=var)
+
+
+def with_genes_of(counts: ad.AnnData, paths: Sequence[str | Path], genes: Sequence[str]) -> ad.AnnData:
+    """``counts`` of :func:`read_cells`, but with these genes as other counts files of the same cells have them."""
+    genes = [gene for gene in genes if gene in counts.var_names]
+    places = counts.var_names.get_indexer(pd.Index(genes))
+    spread = sparse.csr_matrix(
+        (np.ones(len(genes), np.int32), (np.arange(len(genes)), places)), shape=(len(genes), counts.n_vars)
+    )
+    keep = np.ones(counts.n_vars, dtype=np.int32)
+    keep[places] = 0
+    other = read_cells(paths, list(counts.obs_names), genes=genes).X @ spread
+    matrix = (sparse.csr_matrix(counts.X) @ sparse.diags(keep, format="csr", dtype=np.int32) + other).tocsr()
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return ad.AnnData(X=matrix.astype(np.int32), obs=counts.obs, var=counts.var)

@@ -137,12 +137,35 @@ def _check_named_files(config: Mapping[str, Any], places: configuration.Places) 
     return problems
 
 
-def _genome(config: Mapping[str, Any]) -> str:
-    """The setting ``cells: load_counts: genome``, empty where the configuration is not sound."""
+def _text(config: Mapping[str, Any], *keys: str) -> str:
+    """A setting that is a text, empty where the configuration is not sound."""
     value: Any = config
-    for key in ("cells", "load_counts", "genome"):
+    for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value if isinstance(value, str) else ""
+
+
+def _check_denoising(
+    config: Mapping[str, Any], sheet: Sheet, entries: Sequence[Entry], notes: list[str], places: configuration.Places
+) -> list[Problem]:
+    """Ambient RNA is taken out where the sheet names raw droplets: of no sample is a mistake, of some is said."""
+    keys = ("cells", "denoise_counts", "method")
+    if _text(config, *keys) != "scar" or not entries:
+        return []
+    without = [str(e.get("sample", "")) for e in entries if not e.get("raw_path")]
+    if len(without) == len(entries):
+        file, line = places.get(keys, ("config", None))
+        message = (
+            f"key {'.'.join(keys)}: found 'scar', but no sample of {sheet.file} has a raw_path: what floats in the "
+            "droplets is read from those that hold no cell"
+        )
+        return [Problem(file, line, None, message, "name the unfiltered counts in the column raw_path, or set none")]
+    if without:
+        notes.append(
+            f"ambient RNA is not taken out of {', '.join(without)} (no raw_path): their counts are used as read, "
+            "beside denoised ones of the other samples."
+        )
+    return []
 
 
 def check_cohort(
@@ -177,9 +200,12 @@ def check_cohort(
     entries = check_samples(sheet, schema)
     named = config.get("tumour_cell_types")
     types = [t for t in named if isinstance(t, str)] if isinstance(named, list) else []
-    wrong_types = check_matrices(sheet, entries, types, notes, read=read_matrices, genome=_genome(config))
+    wrong_types = check_matrices(
+        sheet, entries, types, notes, read=read_matrices, genome=_text(config, "cells", "load_counts", "genome")
+    )
     file, line = (places or {}).get(("tumour_cell_types",), ("config", None))
     problems = [Problem(file, line, None, f"key tumour_cell_types: {m}", h) for m, h in wrong_types] if entries else []
+    problems += _check_denoising(config, sheet, entries, notes, places or {})
     clinical = _check_clinical(config, sheet, entries, notes, near)
     problems += _check_named_files(config, places or {}) + sheet.problems + clinical
     if problems:

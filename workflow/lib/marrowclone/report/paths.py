@@ -57,6 +57,8 @@ UNREAD: tuple[str, ...] = (
     "results/evolution/{patient}.nwk",
     "results/evolution/{patient}.draws.parquet",
 )
+#: Files of the samples whose counts are freed of ambient RNA, where that option is on.
+OF_DENOISED: tuple[str, ...] = ("results/cells/{sample}.denoised.h5ad", "results/cells/{sample}.denoised.json")
 #: Columns of the sample sheet that name files.
 SHEET_PATHS = ("path", "raw_path", "vdj", "alleles", "cell_types")
 
@@ -81,9 +83,13 @@ def fill(patterns: Iterable[str], samples: Sequence[str], patients: Sequence[str
     ]
 
 
-def contract_outputs(samples: Sequence[str], patients: Sequence[str]) -> list[str]:
-    """Every file that others may read, but for the pages and the record of the run."""
-    return fill([*PER_SAMPLE.values(), *PER_PATIENT.values(), *PER_COHORT.values(), *UNREAD], samples, patients)
+def contract_outputs(samples: Sequence[str], patients: Sequence[str], denoised: Sequence[str] = ()) -> list[str]:
+    """Every file that others may read, but for the pages and the record of the run.
+
+    ``denoised``: the samples that have :data:`OF_DENOISED`.
+    """
+    always = [*PER_SAMPLE.values(), *PER_PATIENT.values(), *PER_COHORT.values(), *UNREAD]
+    return fill(always, samples, patients) + fill(OF_DENOISED, denoised, [])
 
 
 def sheet_rows(samples: Any) -> list[dict[str, Any]]:
