@@ -14,7 +14,8 @@ from scipy import sparse
 from marrowclone.cells.doublets import call_doublets, choose_threshold, expected_rate
 from marrowclone.cells.genes import hb_mask, ig_mask, locus_of_symbols, mito_mask, unwanted_for_latent
 from marrowclone.cells.markers import gene_z, type_scores
-from marrowclone.cells.qc import metrics, qc_cells
+from marrowclone.cells.metrics import metrics
+from marrowclone.cells.qc import qc_cells
 from marrowclone.cells.store import stored_facts
 from marrowclone.keys import CELL_TYPES, TABLES
 from marrowclone.resources import RESOURCES, gene_table, read_resource
