@@ -3,17 +3,16 @@
 import json
 from pathlib import Path
 
-import anndata
-
 from marrowclone import tables
 from marrowclone.cells.ambient import from_table
+from marrowclone.cells.blocks import CountsFile
 from marrowclone.cells.qc import qc_cells
 from marrowclone.keys import TABLES
 from marrowclone.resources import read_resource
 from marrowclone.run import job
 
 with job(snakemake) as run:
-    counts = anndata.read_h5ad(run.input.counts)
+    counts = CountsFile(run.input.counts)
     panel = read_resource(run.input.markers)
     facts_of_soup = json.loads(Path(run.input.ambient_facts).read_text())
     ambient = from_table(tables.read_result(run.input.ambient), facts_of_soup, counts.var_names)

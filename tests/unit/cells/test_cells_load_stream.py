@@ -188,7 +188,7 @@ def test_memory_stays_below_the_counts(tmp_path):
 
     library = str(RESOURCES.parent / "workflow" / "lib")  # pytest's own path is not the other process's
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", loading.__file__, "--measure", "ours", str(path)],
+        [sys.executable, "-W", "ignore", loading.__file__, "--measure", "load_counts, metrics", str(path)],
         capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": library},
     )  # fmt: skip
     seen = json.loads(run.stdout.splitlines()[-1])

@@ -11,10 +11,11 @@ import pytest
 from captures_by_hand import defaults, simulate
 from scipy import sparse
 
-from marrowclone.cells.doublets import call_doublets, choose_threshold, expected_rate
+from marrowclone.cells.doublets import call_doublets, expected_rate
 from marrowclone.cells.genes import hb_mask, ig_mask, locus_of_symbols, mito_mask, unwanted_for_latent
 from marrowclone.cells.markers import gene_z, type_scores
-from marrowclone.cells.qc import metrics, qc_cells
+from marrowclone.cells.metrics import metrics
+from marrowclone.cells.qc import qc_cells
 from marrowclone.cells.store import stored_facts
 from marrowclone.keys import CELL_TYPES, TABLES
 from marrowclone.resources import RESOURCES, gene_table, read_resource
@@ -236,14 +237,8 @@ def test_nothing_passes_is_an_answer():
     assert any("no barcode passed" in w for w in facts["warnings"])
 
 
-def test_doublet_rate_and_threshold():
+def test_the_expected_rate_of_doublets():
     assert expected_rate(5000) == pytest.approx(0.04)  # 0.8% per 1,000 (10x)
-    scores = np.linspace(0, 1, 1000)
-    assert choose_threshold(scores, 0.97, 0.04)[0] == 0.97
-    # a "dip" that calls 60% doublets is none: the expected share of the highest scores is called instead
-    threshold, rule = choose_threshold(scores, 0.4, 0.04)
-    assert np.mean(scores > threshold) == pytest.approx(0.04, abs=0.002) and "no believable dip" in rule
-    assert choose_threshold(scores, None, 0.04)[0] == threshold
 
 
 @pytest.mark.data

@@ -14,7 +14,7 @@ from marrowclone.cells.coarse import coarse_types
 from marrowclone.cells.conflict import find_conflicts
 from marrowclone.cells.doublets import cycle_genes, genes_for_doublets
 from marrowclone.cells.knee import knee
-from marrowclone.cells.metrics import metrics
+from marrowclone.cells.metrics import survey
 from marrowclone.cells.qc import qc_cells
 from marrowclone.cells.sample_checks import sex_genes
 from marrowclone.resources import RESOURCES, gene_table, read_resource
@@ -96,9 +96,9 @@ def test_ambient_share_is_read_from_what_a_cell_cannot_make():
     noisy = cells.copy()
     noisy.X = sparse.csr_matrix(cells.X + sparse.csr_matrix(added.astype(np.int32)))
     profile = soup_of(noisy, with_empties(cells, 1500, 50))
-    table = metrics(noisy)
-    nearest = coarse_types(noisy, table, PANEL, np.ones(len(table), dtype=bool))["nearest"]
-    share = ambient_percent(noisy.X.tocsr(), noisy.var, nearest, profile)
+    seen = survey(noisy, PANEL["symbol"])
+    nearest = coarse_types(noisy, seen.table, PANEL, np.ones(noisy.n_obs, dtype=bool))["nearest"]
+    share = ambient_percent(seen, nearest, profile, noisy.var)
     t_cells = (truth == "cd4_t").to_numpy()
     # 20% added, and 3 IGKC of 4,000 UMIs that every cell has: 0.3% of a profile of 12% Ig
     assert np.median(share[t_cells]) == pytest.approx(20, abs=2)
@@ -207,5 +207,6 @@ def test_sex_genes_are_counted_per_10000():
     for gene, n in {"XIST": 5, "DDX3Y": 1, "CD3E": 9994}.items():
         matrix[0, counts.var_names.get_loc(gene)] = n
     counts.X = matrix.tocsr()
-    assert sex_genes(counts, np.array([True, False])) == {"n_umi": 10_000, "xist": 5.0, "chr_y": 1.0}
-    assert sex_genes(counts, np.array([False, False]))["xist"] is None
+    umi = np.array([10_000, 0])
+    assert sex_genes(counts, np.array([True, False]), umi) == {"n_umi": 10_000, "xist": 5.0, "chr_y": 1.0}
+    assert sex_genes(counts, np.array([False, False]), umi)["xist"] is None

@@ -7,7 +7,7 @@ else only what T and NK cells carry and cannot make: immunoglobulin and haemoglo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from .coarse import IG_MAKERS, T_NK, coarse_types, surely_t_nk
-from .droplets import MOST_MEDIAN_SIZE, MOST_ONE_LINEAGE, judge_droplets
+from .blocks import Counts, blocks_of, gene_sums, sum_rows
+from .coarse import IG_MAKERS, T_NK, T_NK_ONLY, coarse_types, surely_t_nk
+from .droplets import MOST_MEDIAN_SIZE, MOST_ONE_LINEAGE, judge_droplets, reduce_genes
 from .genes import hb_mask, ig_mask
-from .metrics import metrics
+from .metrics import Survey, survey
 
 #: A profile of fewer UMIs or droplets is noise. [J]
 LEAST_UMI, LEAST_DROPLETS = 5_000, 10
@@ -61,12 +62,6 @@ class Ambient:
     facts: dict[str, Any]
 
 
-def _sum(matrix: sparse.csr_matrix, rows: np.ndarray) -> np.ndarray:
-    """UMIs per gene over some rows, as float."""
-    summed: np.ndarray = np.asarray(rows.astype(np.float64) @ matrix).ravel()
-    return summed
-
-
 def describe(share: np.ndarray, var: pd.DataFrame, source: str, n_droplets: int, n_umi: float) -> dict[str, Any]:
     """Facts of a profile."""
     known = np.nan_to_num(share)
@@ -82,76 +77,90 @@ def describe(share: np.ndarray, var: pd.DataFrame, source: str, n_droplets: int,
     }
 
 
-def from_droplets(
-    matrix: sparse.csr_matrix, var: pd.DataFrame, called: np.ndarray, settings: Mapping[str, Any], source: str
-) -> Ambient | None:
-    """Profile of droplets with few UMIs.
+class Droplets:
+    """UMIs of the droplets with few of them, of blocks that are added: a profile without a matrix in memory.
 
     Parameters
     ----------
-    matrix
-        CSR, droplets x genes of ``var``.
-    called
-        bool per droplet: it is a cell by the filtered matrix, and left out.
+    var
+        genes of the blocks.
     settings
         ``ambient_min_umi``, ``ambient_max_umi``: the droplets to use.
-
-    Returns
-    -------
-    None when they hold too few UMIs.
+    called
+        barcodes that are cells by the filtered matrix, and are left out.
     """
-    total = np.asarray(matrix.sum(axis=1)).ravel()
-    used = (total >= settings["ambient_min_umi"]) & (total <= settings["ambient_max_umi"]) & ~called
-    umi = _sum(matrix, used)
-    if umi.sum() < LEAST_UMI or used.sum() < LEAST_DROPLETS:
-        return None
-    share = umi / umi.sum()
-    return Ambient(share, True, describe(share, var, source, int(used.sum()), umi.sum()))
+
+    def __init__(self, var: pd.DataFrame, settings: Mapping[str, Any], called: Iterable[str] = ()) -> None:
+        self.var = var
+        self._limits = (settings["ambient_min_umi"], settings["ambient_max_umi"])
+        self._called = pd.Index(list(called), dtype=object)
+        self._sizes = [np.empty(0, dtype=np.int64)]
+        self._umi, self._n = np.zeros(len(var)), 0
+
+    def add(self, block: sparse.csr_matrix, barcodes: np.ndarray | None = None) -> None:
+        """Droplets x genes, and their barcodes where cells are to be left out."""
+        size = np.asarray(block.sum(axis=1, dtype=np.int64)).ravel()
+        used = (size >= self._limits[0]) & (size <= self._limits[1])
+        if barcodes is not None and len(self._called):
+            used &= self._called.get_indexer(pd.Index(barcodes, dtype=object)) < 0
+        self._sizes.append(size)
+        self._umi += np.asarray(used.astype(np.float64) @ block).ravel()
+        self._n += int(used.sum())
+
+    def n_umi(self) -> np.ndarray:
+        """UMIs of every droplet."""
+        return np.concatenate(self._sizes)
+
+    def profile(self, source: str) -> Ambient | None:
+        """What floats in them; None when they hold too few UMIs."""
+        if self._umi.sum() < LEAST_UMI or self._n < LEAST_DROPLETS:
+            return None
+        share = self._umi / self._umi.sum()
+        return Ambient(share, True, describe(share, self.var, source, self._n, self._umi.sum()))
 
 
-def from_cells(counts: ad.AnnData, panel: pd.DataFrame, settings: Mapping[str, Any], seed: int) -> Ambient | None:
+def from_cells(
+    counts: Counts, seen: Survey, kinds: pd.Series, settings: Mapping[str, Any], seed: int
+) -> Ambient | None:
     """Profile of barcodes of a filtered matrix that hold no cell; None where there are none to be found.
 
     Starts at the barcodes under the floors (dying ones apart), or at the smallest tenth; keeps those that fit
     one mixture and are better explained by it than by any cell type of the capture; and again.
     """
-    table = metrics(counts)
-    matrix = sparse.csr_matrix(counts.X)
+    table = seen.table
     sound = (table["pct_mito"] < settings["max_pct_mito"]).to_numpy()
     size = table["n_umi"].to_numpy()
     enough = passes_floors(table, settings)
-    kinds = coarse_types(counts, table, panel, enough)["nearest"]
     members = sound & ~enough & (size >= settings["ambient_min_umi"])
     if members.sum() < LEAST_DROPLETS or size[members].sum() < LEAST_UMI:
         members = sound & (size <= np.quantile(size[sound], SMALLEST)) if sound.any() else members
-    for _ in range(ROUNDS):
-        if members.sum() < LEAST_DROPLETS or size[members].sum() < LEAST_UMI:
-            return None
-        test = judge_droplets(
-            matrix, counts.var, _sum(matrix, members), members, kinds, enough & sound, settings=settings, seed=seed
-        )
-        members = test.ambient_like & sound
     if members.sum() < LEAST_DROPLETS or size[members].sum() < LEAST_UMI:
         return None
+    reduced = reduce_genes(counts, seen.gene_umi)
+    for _ in range(ROUNDS):
+        umi = sum_rows(reduced.counts, members)
+        test = judge_droplets(reduced, umi, members, kinds, enough & sound, settings=settings, seed=seed)
+        before, members = members, test.ambient_like & sound
+        if members.sum() < LEAST_DROPLETS or size[members].sum() < LEAST_UMI:
+            return None
+        if (members == before).all():  # another round would give the same
+            break
     small = np.median(size[members]) <= MOST_MEDIAN_SIZE * test.clear_size
     if not small or max(test.lineages.values()) > MOST_ONE_LINEAGE:
         return None
-    umi = _sum(matrix, members)
+    umi = gene_sums(counts, members)
     share = umi / umi.sum()
     facts = describe(share, counts.var, "filtered", int(members.sum()), umi.sum())
     return Ambient(share, True, facts | {"concentration": test.concentration})
 
 
-def from_t_nk(counts: ad.AnnData, panel: pd.DataFrame, settings: Mapping[str, Any]) -> Ambient:
+def from_t_nk(counts: Counts, seen: Survey, kinds: pd.Series, settings: Mapping[str, Any]) -> Ambient:
     """Immunoglobulin and haemoglobin in T- and NK-like cells, which make neither: a lower bound, or nothing."""
-    table = metrics(counts)
-    enough = passes_floors(table, settings)
-    nearest = coarse_types(counts, table, panel, enough)["nearest"]
-    rows = enough & nearest.isin(T_NK).to_numpy() & surely_t_nk(counts)
+    rows = passes_floors(seen.table, settings) & kinds.isin(T_NK).to_numpy() & surely_t_nk(seen.chosen)
     share = np.full(counts.n_vars, np.nan)
     if rows.sum() < LEAST_T_NK:
         return Ambient(share, False, describe(share, counts.var, "none", 0, 0))
-    umi = _sum(sparse.csr_matrix(counts.X), rows)
+    umi = gene_sums(counts, rows)
     known = ig_mask(counts.var) | hb_mask(counts.var)
     share[known] = umi[known] / umi.sum()
     return Ambient(share, False, describe(share, counts.var, "t_nk", int(rows.sum()), umi.sum()))
@@ -167,34 +176,46 @@ def passes_floors(table: pd.DataFrame, settings: Mapping[str, Any]) -> np.ndarra
 
 
 def profile_ambient(
-    counts: ad.AnnData, raw: ad.AnnData | None, *, panel: pd.DataFrame, settings: Mapping[str, Any], seed: int
+    counts: Counts,
+    raw: Droplets | ad.AnnData | None,
+    *,
+    panel: pd.DataFrame,
+    settings: Mapping[str, Any],
+    seed: int,
 ) -> Ambient:
     """Ambient profile from the best source that there is.
 
     Parameters
     ----------
     counts
-        a counts file (see :mod:`marrowclone.cells.load`).
+        a counts file (:class:`marrowclone.cells.blocks.CountsFile`; see :mod:`marrowclone.cells.load`), or the same in
+        memory. Three passes over it at most; what is kept are the panel's genes, and the 1,000 highest ones
+        (:func:`marrowclone.cells.droplets.reduce_genes`).
     raw
-        the capture's unfiltered droplets in the reference gene space, or None.
+        the capture's unfiltered droplets in the reference gene space: in memory, added up (:class:`Droplets`), or None.
     panel
         ``resources/markers.tsv``.
     settings
         floors and mitochondrial limit of ``qc_cells``, and the rule's own section.
     """
+    if isinstance(raw, ad.AnnData):
+        droplets = Droplets(raw.var, settings, counts.obs["barcode"])
+        for where, block in blocks_of(raw):
+            droplets.add(block, raw.obs["barcode"].iloc[where].to_numpy())
+        raw = droplets
     if raw is not None:
-        called = raw.obs["barcode"].isin(counts.obs["barcode"]).to_numpy()
-        found = from_droplets(sparse.csr_matrix(raw.X), raw.var, called, settings, "raw")
+        found = raw.profile("raw")
         if found is not None:
             # both stand on the reference genes first; genes of one file alone are left out
-            share = pd.Series(found.share, index=raw.var_names).reindex(counts.var_names).fillna(0.0).to_numpy()
+            share = pd.Series(found.share, index=raw.var.index).reindex(counts.var_names).fillna(0.0).to_numpy()
             return Ambient(share / share.sum(), True, found.facts)
-    matrix = sparse.csr_matrix(counts.X)
-    none_called = np.zeros(counts.n_obs, dtype=bool)
-    found = from_droplets(matrix, counts.var, none_called, settings, "unfiltered")
+    few = Droplets(counts.var, settings)
+    seen = survey(counts, [*panel["symbol"], *T_NK_ONLY], lambda _, block: few.add(block))
+    found = few.profile("unfiltered")
     if found is not None and found.facts["n_droplets"] >= settings["ambient_min_droplets"]:
         return found
-    return from_cells(counts, panel, settings, seed) or from_t_nk(counts, panel, settings)
+    kinds = coarse_types(seen.chosen, seen.table, panel, passes_floors(seen.table, settings))["nearest"]
+    return from_cells(counts, seen, kinds, settings, seed) or from_t_nk(counts, seen, kinds, settings)
 
 
 def ambient_table(ambient: Ambient, var: pd.DataFrame) -> pd.DataFrame:
@@ -210,28 +231,40 @@ def from_table(table: pd.DataFrame, facts: Mapping[str, Any], var_names: pd.Inde
     return Ambient(share.fillna(0.0 if complete else np.nan).to_numpy(dtype=float), complete, dict(facts))
 
 
-def ambient_percent(matrix: sparse.csr_matrix, var: pd.DataFrame, nearest: pd.Series, ambient: Ambient) -> np.ndarray:
+def ambient_percent(seen: Survey, nearest: pd.Series, ambient: Ambient, var: pd.DataFrame) -> np.ndarray:
     """Ambient share of each barcode in %, from genes that its kind of cell does not make.
 
     Immunoglobulin in cells that make none, and haemoglobin in all but erythroid ones, over their share of the
     profile; drawn to the capture's own mean with the weight of :data:`PRIOR_EXPECTED` expected UMIs, because a
     small droplet shows few. NaN where the profile is unknown or holds less than 0.5% of such genes.
+
+    Parameters
+    ----------
+    seen
+        the capture.
+    nearest
+        nearest type of each barcode.
+    ambient, var
+        the profile, and its genes.
     """
-    share = np.full(matrix.shape[0], np.nan)
+    total = seen.table["n_umi"].to_numpy(dtype=float)
+    share = np.full(total.size, np.nan)
     if not ambient.complete:
         return share
-    total = np.asarray(matrix.sum(axis=1)).ravel().astype(float)
-    seen, expected = np.zeros(total.size), np.zeros(total.size)
-    for mask, makers in ((ig_mask(var), (*IG_MAKERS, "hspc")), (hb_mask(var), ("erythroid",))):
+    found, expected = np.zeros(total.size), np.zeros(total.size)
+    for mask, umi, makers in (
+        (ig_mask(var), seen.ig_umi, (*IG_MAKERS, "hspc")),
+        (hb_mask(var), seen.hb_umi, ("erythroid",)),
+    ):
         part = float(ambient.share[mask].sum())
         if part < LEAST_SHARE:
             continue
         free = ~nearest.isin(makers).to_numpy()
-        seen += np.where(free, np.asarray(matrix @ mask.astype(np.int64)).ravel(), 0)
+        found += np.where(free, umi, 0)
         expected += np.where(free, total * part, 0.0)
     told = expected > 0
     if not told.any():
         return share
-    typical = float(np.median(seen[told] / expected[told]))
-    share[told] = (seen[told] + PRIOR_EXPECTED * typical) / (expected[told] + PRIOR_EXPECTED)
+    typical = float(np.median(found[told] / expected[told]))
+    share[told] = (found[told] + PRIOR_EXPECTED * typical) / (expected[told] + PRIOR_EXPECTED)
     return 100 * np.clip(share, 0.0, 1.0)

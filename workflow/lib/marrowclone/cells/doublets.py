@@ -16,20 +16,21 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from ..resources import RESOURCES, read_resource
+from .blocks import Counts, blocks_of, collect
+from .doublet_threshold import choose_threshold
 from .genes import unwanted_for_latent
 
-#: Genes that the methods see, and rows looked at together when they are chosen.
-N_GENES, BLOCK = 3000, 4096
+#: Genes that the methods see.
+N_GENES = 3000
 #: scrublet's neighbours are half the root of the cells, but no more: the table of neighbours must stay small. [J]
 MOST_NEIGHBOURS = 100
+#: Barcodes above which scrublet is run in random parts, and barcodes of a part at most. One channel of 10x is meant
+#: for up to 20,000 cells. [J]
+MOST_AT_ONCE, PART = 20_000, 10_000
 #: Doublets per 1,000 recovered cells: 0.8% (10x user guides; science 1.3 [M-H]).
 RATE_PER_1000 = 0.008
-#: An automatic threshold is not believed when it calls more than this many times the expected rate and
-#: more than this share of all cells. [J]
-MOST_TIMES_EXPECTED, MOST_BELIEVED = 3.0, 0.05
 
 
 def expected_rate(n_cells: int) -> float:
@@ -44,33 +45,37 @@ def cycle_genes() -> list[str]:
     return " ".join(rows["value"].astype(str)).split()
 
 
-def genes_for_doublets(counts: ad.AnnData) -> np.ndarray:
+def genes_for_doublets(counts: Counts, rows: np.ndarray | None = None) -> np.ndarray:
     """Sorted columns of the :data:`N_GENES` genes with the largest Fano factor among those seen in 3 cells or more.
 
-    Summed over blocks of rows: a matrix of all genes is never copied.
+    Of all barcodes, or of some (bool). Summed over blocks of rows: a matrix of all genes is never copied.
     """
-    matrix = sparse.csr_matrix(counts.X)
     total, squares, cells = (np.zeros(counts.n_vars) for _ in range(3))
-    for start in range(0, counts.n_obs, BLOCK):
-        block = matrix[start : start + BLOCK].astype(np.float64)
+    n = counts.n_obs if rows is None else int(rows.sum())
+    for where, whole in blocks_of(counts):
+        block = (whole if rows is None else whole[rows[where]]).astype(np.float64)
         total += np.asarray(block.sum(axis=0)).ravel()
         squares += np.asarray(block.multiply(block).sum(axis=0)).ravel()
         cells += np.asarray((block > 0).sum(axis=0)).ravel()
-    mean = total / max(counts.n_obs, 1)
-    fano = np.divide(squares / max(counts.n_obs, 1) - mean**2, mean, out=np.zeros_like(mean), where=mean > 0)
+    mean = total / max(n, 1)
+    fano = np.divide(squares / max(n, 1) - mean**2, mean, out=np.zeros_like(mean), where=mean > 0)
     usable = (cells >= 3) & ~unwanted_for_latent(counts.var) & ~counts.var_names.isin(cycle_genes())
     fano[~usable] = -1.0
     order = np.argsort(-fano, kind="stable")[: min(N_GENES, int(usable.sum()))]
     return np.sort(order)
 
 
-def call_doublets(counts: ad.AnnData, *, settings: Mapping[str, Any], seed: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+def call_doublets(
+    counts: Counts, rows: np.ndarray | None = None, *, settings: Mapping[str, Any], seed: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Score and call the doublets of one capture.
 
     Parameters
     ----------
     counts
-        the barcodes that passed the floors; X CSR counts.
+        a counts file, or the same in memory. Of the matrix, only the genes that the methods see are held.
+    rows
+        bool per barcode: it passed the floors; None: all did.
     settings
         ``doublet_method`` (``scrublet``, ``solo`` or ``none``), ``doublet_min_cells``, ``solo_epochs``.
     seed
@@ -79,45 +84,67 @@ def call_doublets(counts: ad.AnnData, *, settings: Mapping[str, Any], seed: int)
     Returns
     -------
     table
-        index as ``counts.obs_names``: doublet_score (NaN when not scored), doublet (bool).
+        index: the barcodes that passed, in their order: doublet_score (NaN when not scored), doublet (bool).
     facts
         method, threshold, rule that set it, expected rate.
     """
-    result = pd.DataFrame({"doublet_score": np.nan, "doublet": False}, index=counts.obs_names)
-    rate = expected_rate(counts.n_obs)
+    names = counts.obs_names if rows is None else counts.obs_names[rows]
+    result = pd.DataFrame({"doublet_score": np.nan, "doublet": False}, index=names)
+    rate = expected_rate(len(names))
     facts: dict[str, Any] = {"doublet_method": "none", "doublet_threshold": None, "doublet_expected_rate": rate}
     if settings["doublet_method"] == "none":
         return result, facts | {"doublet_rule": "switched off"}
-    if counts.n_obs < settings["doublet_min_cells"]:
-        return result, facts | {"doublet_rule": f"too few cells ({counts.n_obs}) to simulate doublets from"}
-    rows = np.argsort(counts.obs_names.to_numpy())
-    matrix = sparse.csr_matrix(counts.X)[:, genes_for_doublets(counts)][rows].astype(np.float32)
-    ordered = ad.AnnData(X=matrix, obs=pd.DataFrame(index=counts.obs_names[rows]))
+    if len(names) < settings["doublet_min_cells"]:
+        return result, facts | {"doublet_rule": f"too few cells ({len(names)}) to simulate doublets from"}
+    order = np.argsort(names.to_numpy())
+    matrix = collect(counts, genes_for_doublets(counts, rows), rows, dtype=np.float32)[order]
+    ordered = ad.AnnData(X=matrix, obs=pd.DataFrame(index=names[order]))
     if settings["doublet_method"] == "solo":
         scores = _solo(ordered, epochs=settings["solo_epochs"], seed=seed)
         result.loc[ordered.obs_names, "doublet_score"] = scores
         result["doublet"] = (result["doublet_score"] > 0.5).to_numpy()
         rule = "probability above 0.5"
         return result, facts | {"doublet_method": "solo", "doublet_threshold": 0.5, "doublet_rule": rule}
-    scores, automatic = _scrublet(ordered, rate=rate, seed=seed)
-    threshold, rule = choose_threshold(scores, automatic, rate)
+    parts = parts_for_scrublet(len(names), seed)
+    scores, simulated, automatic = _scrublet_in(parts, ordered, rate=rate, seed=seed)
+    threshold, rule = choose_threshold(scores, simulated, automatic, rate)
+    if len(parts) > 1:
+        rule += f"; scored in {len(parts)} random parts of {len(parts[0])} barcodes"
     result.loc[ordered.obs_names, "doublet_score"] = scores
     result["doublet"] = (result["doublet_score"] > threshold).to_numpy()
-    return result, facts | {"doublet_method": "scrublet", "doublet_threshold": threshold, "doublet_rule": rule}
+    said = threshold if np.isfinite(threshold) else None
+    return result, facts | {"doublet_method": "scrublet", "doublet_threshold": said, "doublet_rule": rule}
 
 
-def choose_threshold(scores: np.ndarray, automatic: float | None, rate: float) -> tuple[float, str]:
-    """scrublet's own threshold when it is believable, else the expected share of the highest scores.
+def parts_for_scrublet(n_cells: int, seed: int) -> list[np.ndarray]:
+    """Rows that scrublet sees together: all, or random parts of about one size.
 
-    The automatic one is the dip of a histogram: without a dip it lands anywhere.
+    Exact neighbours of n barcodes and their simulated doublets take time as n squared, and the scores of variable
+    genes stand densely in memory. A random part has the capture's types in the capture's shares, so that its
+    simulated doublets are the capture's; each barcode is scored once.
     """
-    if automatic is not None and np.mean(scores > automatic) <= max(MOST_TIMES_EXPECTED * rate, MOST_BELIEVED):
-        return float(automatic), "dip between the two modes of simulated scores"
-    return float(np.quantile(scores, 1 - rate)), f"highest {100 * rate:.2g}% of scores (no believable dip)"
+    if n_cells <= MOST_AT_ONCE:
+        return [np.arange(n_cells)]
+    shuffled = np.random.default_rng(seed).permutation(n_cells)
+    return [np.sort(part) for part in np.array_split(shuffled, -(-n_cells // PART))]
 
 
-def _scrublet(counts: ad.AnnData, *, rate: float, seed: int) -> tuple[np.ndarray, float | None]:
-    """Scores and automatic threshold (None when there is no dip)."""
+def _scrublet_in(
+    parts: list[np.ndarray], counts: ad.AnnData, *, rate: float, seed: int
+) -> tuple[np.ndarray, np.ndarray, float | None]:
+    """Scores of all parts, those of simulated doublets, the median automatic threshold (None when half have no dip)."""
+    scores, simulated, found = np.empty(counts.n_obs), [], []
+    for part in parts:
+        whole = len(parts) == 1
+        scores[part], of_doublets, automatic = _scrublet(counts if whole else counts[part], rate=rate, seed=seed)
+        simulated.append(of_doublets)
+        found += [] if automatic is None else [automatic]
+    middle = float(np.median(found)) if len(found) > len(parts) / 2 else None
+    return scores, np.concatenate(simulated), middle
+
+
+def _scrublet(counts: ad.AnnData, *, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray, float | None]:
+    """Scores, scores of simulated doublets, and automatic threshold (None when there is no dip)."""
     import scanpy as sc
 
     data = counts.copy()
@@ -130,8 +157,13 @@ def _scrublet(counts: ad.AnnData, *, rate: float, seed: int) -> tuple[np.ndarray
             data, expected_doublet_rate=rate, n_prin_comps=components, n_neighbors=neighbours,
             use_approx_neighbors=False, random_state=seed % 2**31, verbose=False,
         )  # fmt: skip
-    automatic = data.uns.get("scrublet", {}).get("threshold")
-    return data.obs["doublet_score"].to_numpy(dtype=float), None if automatic is None else float(automatic)
+    found = data.uns["scrublet"]
+    automatic = found.get("threshold")
+    return (
+        data.obs["doublet_score"].to_numpy(dtype=float),
+        np.asarray(found["doublet_scores_sim"], dtype=float),
+        None if automatic is None else float(automatic),
+    )
 
 
 def _solo(counts: ad.AnnData, *, epochs: int, seed: int) -> np.ndarray:

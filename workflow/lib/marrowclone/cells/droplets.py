@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse, stats
-from scipy.special import gammaln, xlogy
+from scipy.special import xlogy
 
+from .blocks import Counts, blocks_of, stack, sum_groups
 from .coarse import IG_MAKERS
+from .dirichlet import CONCENTRATIONS, deviation, estimate_concentration, parts_of
 from .genes import hb_mask, ig_mask, mito_mask
 
 #: Genes with a place of their own in the tests; the others are one per block. Noise of the profiles grows
@@ -41,9 +43,6 @@ LINEAGE: dict[str, str] = {
 }  # fmt: skip
 #: Shape of the Gamma of a gene's ambient share about the mixture of the capture's types (CV 70%). [J]
 PRIOR_SHAPE = 2.0
-#: Concentrations of the Dirichlet to choose from: droplets of one soup differ a little more than by chance.
-CONCENTRATIONS = 10.0 ** np.arange(2.5, 6.1, 0.25)
-DRAWS, POINTS = 200, 30
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ class AmbientTest:
     p_ambient
         p-value of "fits the ambient profile"; 0 for barcodes with more UMIs than are tested.
     gain
-        log-likelihood under the ambient profile less that under the best cell type; -inf where not tested.
+        log-likelihood under the ambient profile less that under the best cell type; -inf for
+        barcodes that do not fit it, or are too large.
     ambient_like
         fits, and gains.
     concentration
@@ -74,16 +74,34 @@ class AmbientTest:
     lineages: Mapping[str, float]
 
 
-def reduce_genes(
-    matrix: sparse.csr_matrix, var: pd.DataFrame, weight: np.ndarray
-) -> tuple[sparse.csr_matrix, np.ndarray, sparse.csr_matrix]:
-    """The :data:`N_GENES` genes of the highest weight, and one column per block for the others.
+@dataclass(frozen=True)
+class Reduced:
+    """A capture's counts of the :data:`N_GENES` genes of the highest weight, and one column per block for the others.
 
-    Returns
-    -------
-    (barcodes x columns) counts, block of each column (0 other, 1 mitochondrial, 2 Ig,
-    3 haemoglobin), the (genes x columns) map.
+    Attributes
+    ----------
+    counts
+        CSR int32, barcodes x columns.
+    block
+        of each column: 0 other, 1 mitochondrial, 2 Ig, 3 haemoglobin.
+    place
+        the (genes x columns) map.
+    total
+        (barcodes,) UMIs.
     """
+
+    counts: sparse.csr_matrix
+    block: np.ndarray
+    place: sparse.csr_matrix
+    total: np.ndarray
+
+
+def reduce_genes(counts: Counts, weight: np.ndarray) -> Reduced:
+    """One pass over the counts. ``weight``: (genes,), UMIs over all barcodes.
+
+    Genes are chosen by all barcodes: chosen by a profile's own few UMIs, they would fit it by selection.
+    """
+    var = counts.var
     block = np.where(ig_mask(var), 2, np.where(mito_mask(var), 1, np.where(hb_mask(var), 3, 0)))
     top = np.sort(np.argsort(-weight, kind="stable")[: min(N_GENES, weight.size)])
     column = np.full(weight.size, -1)
@@ -92,52 +110,15 @@ def reduce_genes(
     place = sparse.csr_matrix(
         (np.ones(weight.size), (np.arange(weight.size), column)), shape=(weight.size, top.size + 4)
     )
-    return (matrix @ place).tocsr(), np.concatenate([block[top], [0, 1, 2, 3]]), place
+    reduced = stack(((part @ place).tocsr() for _, part in blocks_of(counts)), place.shape[1])
+    total = np.asarray(reduced.sum(axis=1, dtype=np.int64)).ravel()
+    return Reduced(reduced, np.concatenate([block[top], [0, 1, 2, 3]]), place, total)
 
 
 def _smooth(umi: np.ndarray) -> np.ndarray:
     """Shares, with half a UMI for a gene that was not seen."""
     share: np.ndarray = (umi + 0.5) / (umi + 0.5).sum()
     return share
-
-
-def _fit(counts: sparse.csr_matrix, share: np.ndarray, concentration: float) -> np.ndarray:
-    """(rows,) log-probability of each row under the Dirichlet-multinomial."""
-    prior = concentration * share
-    at = prior[counts.indices]
-    terms = gammaln(counts.data + at) - gammaln(at) - gammaln(counts.data + 1.0)
-    total = np.asarray(counts.sum(axis=1)).ravel()
-    summed = np.asarray(
-        sparse.csr_matrix((terms, counts.indices, counts.indptr), shape=counts.shape).sum(axis=1)
-    ).ravel()
-    fit: np.ndarray = summed + gammaln(total + 1) + gammaln(concentration) - gammaln(total + concentration)
-    return fit
-
-
-def estimate_concentration(counts: sparse.csr_matrix, share: np.ndarray) -> float:
-    """The concentration under which the droplets are most likely, of :data:`CONCENTRATIONS`."""
-    return float(CONCENTRATIONS[int(np.argmax([_fit(counts, share, c).sum() for c in CONCENTRATIONS]))])
-
-
-def deviation(
-    counts: sparse.csr_matrix, share: np.ndarray, concentration: float, rng: np.random.Generator
-) -> np.ndarray:
-    """(rows,) SDs by which a row is less likely than droplets of the profile with as many UMIs.
-
-    Mean and SD by drawing droplets of 30 sizes, between them by interpolation over log size: a tail of one in
-    a million needs no million draws.
-    """
-    total = np.asarray(counts.sum(axis=1)).ravel()
-    sizes = np.unique(np.geomspace(max(1, total.min()), max(2, total.max()), POINTS).astype(int))
-    mean, sd = np.empty(sizes.size), np.empty(sizes.size)
-    for i, size in enumerate(sizes):
-        p = rng.standard_gamma(concentration * share, size=(DRAWS, share.size))
-        drawn = sparse.csr_matrix(rng.multinomial(size, p / p.sum(axis=1, keepdims=True)).astype(float))
-        fit = _fit(drawn, share, concentration)
-        mean[i], sd[i] = fit.mean(), fit.std(ddof=1)
-    at, where = np.log(np.maximum(total, 1)), np.log(sizes)
-    off: np.ndarray = (np.interp(at, where, mean) - _fit(counts, share, concentration)) / np.interp(at, where, sd)
-    return off
 
 
 def _by_block(counts: sparse.csr_matrix, share: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
@@ -154,32 +135,42 @@ def _by_block(counts: sparse.csr_matrix, share: np.ndarray, groups: list[np.ndar
 
 
 def gain_of_ambient(
-    counts: sparse.csr_matrix, ambient: np.ndarray, types: Mapping[str, np.ndarray], block: np.ndarray
+    counts: sparse.csr_matrix,
+    rows: np.ndarray,
+    ambient: np.ndarray,
+    types: Mapping[str, np.ndarray],
+    block: np.ndarray,
 ) -> np.ndarray:
-    """(rows,) log-likelihood under the ambient profile less that under the best type and mixture.
+    """Log-likelihood of each of the rows (bool) under the ambient profile less that under the best type and mixture.
 
     A cell's mitochondrial share is its own, and so is the Ig share of a cell that makes Ig: both differ
     so much between cells that they tell nothing of a type.
     """
-    best = np.full(counts.shape[0], -np.inf)
-    for name, share in types.items():
-        mito, ig = block == 1, block == 2
-        parts = [mito, ig, ~mito & ~ig] if name in IG_MAKERS else [mito, ~mito]
-        for mixed in MIXTURES:
-            best = np.maximum(best, _by_block(counts, (1 - mixed) * share + mixed * ambient, parts))
-    gain: np.ndarray = np.asarray(counts @ np.log(ambient)).ravel() - best
+    gain = np.empty(int(rows.sum()))
+    mito, ig = block == 1, block == 2
+    for where, part in parts_of(counts, rows):
+        best = np.full(part.shape[0], -np.inf)
+        for name, share in types.items():
+            parts = [mito, ig, ~mito & ~ig] if name in IG_MAKERS else [mito, ~mito]
+            for mixed in MIXTURES:
+                best = np.maximum(best, _by_block(part, (1 - mixed) * share + mixed * ambient, parts))
+        gain[where] = np.asarray(part @ np.log(ambient)).ravel() - best
     return gain
 
 
 def type_profiles(counts: sparse.csr_matrix, clear: np.ndarray, kinds: np.ndarray) -> dict[str, np.ndarray]:
-    """Shares of each type with :data:`LEAST_CELLS` clear cells, and of them all together (``all``)."""
-    pooled = _smooth(np.asarray(clear.astype(float) @ counts).ravel())
+    """Shares of each type with :data:`LEAST_CELLS` clear cells; what all clear cells show fills in the rare genes."""
+    names, code = np.unique(kinds[clear], return_inverse=True)
+    # (types x barcodes) with a 1 for each clear cell
+    where = np.flatnonzero(clear)
+    member = sparse.csr_matrix((np.ones(where.size), (code, where)), shape=(names.size, clear.size))
+    summed = sum_groups(counts, member)
+    pooled = _smooth(summed.sum(axis=0))
     found = {}
-    for name in np.unique(kinds[clear]):
-        rows = clear & (kinds == name)
-        if rows.sum() >= LEAST_CELLS:
-            umi = np.asarray(rows.astype(float) @ counts).ravel() + PRIOR_UMI * pooled
-            found[str(name)] = umi / umi.sum()
+    for name, umi, n in zip(names, summed, np.bincount(code, minlength=names.size), strict=True):
+        if n >= LEAST_CELLS:
+            filled = umi + PRIOR_UMI * pooled
+            found[str(name)] = filled / filled.sum()
     return found
 
 
@@ -218,9 +209,8 @@ def lineage_shares(types: Mapping[str, np.ndarray], weight: np.ndarray) -> dict[
 
 
 def judge_droplets(
-    matrix: sparse.csr_matrix,
-    var: pd.DataFrame,
-    ambient_umi: np.ndarray,
+    reduced: Reduced,
+    umi: np.ndarray,
     members: np.ndarray | None,
     kinds: pd.Series,
     eligible: np.ndarray,
@@ -233,10 +223,10 @@ def judge_droplets(
 
     Parameters
     ----------
-    matrix
-        CSR, barcodes x genes of ``var``.
-    ambient_umi
-        (genes,) UMIs, or any number in proportion to the profile with its weight.
+    reduced
+        the capture.
+    umi
+        (columns of ``reduced``,) ambient UMIs.
     members
         bool per barcode: the profile was made of these; None: of droplets that are not here (raw ones).
     kinds
@@ -252,36 +242,34 @@ def judge_droplets(
     """
     given = float(concentration or settings["ambient_concentration"])
     rng = np.random.default_rng(seed)
-    total = np.asarray(matrix.sum(axis=1)).ravel()
-    # genes are chosen by all barcodes: chosen by the profile's own few UMIs, they would fit it by selection
-    reduced, block, place = reduce_genes(matrix, var, np.asarray(matrix.sum(axis=0), dtype=float).ravel())
-    share = _smooth(np.asarray(ambient_umi @ place).ravel())
+    counts, total = reduced.counts, reduced.total
+    share = _smooth(umi)
     tested = (total >= 1) & (total <= settings["ambient_most_umi"])
     p, gain = np.zeros(total.size), np.full(total.size, -np.inf)
     nothing = AmbientTest(p, gain, np.zeros(total.size, dtype=bool), float(CONCENTRATIONS[-1]), np.nan, {})
     if not tested.any():
         return nothing
-    umi = np.asarray(ambient_umi @ place).ravel()
     same = tested & (members if members is not None else np.zeros(total.size, dtype=bool))
-    concentration = estimate_concentration(reduced[same], share) if same.any() else given
+    concentration = estimate_concentration(counts, same, share) if same.any() else given
     # a profile of few UMIs is itself uncertain: droplets scatter about it more than about the true one
-    concentration = 1 / (1 / concentration + 1 / ambient_umi.sum())
+    concentration = 1 / (1 / concentration + 1 / umi.sum())
     off = np.full(total.size, np.inf)
-    off[tested] = deviation(reduced[tested], share, concentration, rng)
+    off[tested] = deviation(counts, tested, share, concentration, rng)
     clear = eligible & (off > CLEAR_Z)
-    types = type_profiles(reduced, clear, kinds.to_numpy().astype(str))
+    types = type_profiles(counts, clear, kinds.to_numpy().astype(str))
     if not types:
         return nothing
     # soup comes from the capture's cells: their mixture fills in what few ambient UMIs do not tell
-    weight = mixture_of_types(share, types, block)
-    share = shrunk(umi, weight @ np.array(list(types.values())), block)
+    weight = mixture_of_types(share, types, reduced.block)
+    share = shrunk(umi, weight @ np.array(list(types.values())), reduced.block)
     if same.any():
-        concentration = estimate_concentration(reduced[same], share)
-    off[tested] = deviation(reduced[tested], share, concentration, rng)
+        concentration = estimate_concentration(counts, same, share)
+    off[tested] = deviation(counts, tested, share, concentration, rng)
     p[tested] = stats.norm.sf(off[tested])
     clear_size = float(np.median(total[clear]))
-    gain[tested] = gain_of_ambient(reduced[tested], share, types, block)
     is_cell = np.ones(total.size, dtype=bool)
     is_cell[tested] = stats.false_discovery_control(p[tested]) <= settings["ambient_fdr"]
-    ambient_like = ~is_cell & (gain > settings["ambient_gain"]) & (total <= MOST_SIZE * clear_size)
+    asked = ~is_cell & (total <= MOST_SIZE * clear_size)
+    gain[asked] = gain_of_ambient(counts, asked, share, types, reduced.block)
+    ambient_like = asked & (gain > settings["ambient_gain"])
     return AmbientTest(p, gain, ambient_like, float(concentration), clear_size, lineage_shares(types, weight))

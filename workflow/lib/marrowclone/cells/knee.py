@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anndata as ad
 import numpy as np
 
 #: Points of a curve at most.
@@ -16,8 +15,3 @@ def knee(n_umi: np.ndarray) -> list[list[int]]:
         return []
     ranks = np.unique(np.round(np.geomspace(1, ordered.size, POINTS)).astype(int))
     return [[int(r), int(ordered[r - 1])] for r in ranks]
-
-
-def knee_of(counts: ad.AnnData | None) -> list[list[int]] | None:
-    """Knee of a capture; None of nothing."""
-    return None if counts is None else knee(np.asarray(counts.X.sum(axis=1)).ravel())

@@ -6,7 +6,7 @@ are summed. What is not found is kept behind the reference genes (a CAR transgen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,18 +241,75 @@ def load_counts(
 
                 def begin() -> CountsWriter:
                     opened.close()  # of a file that proved unsorted, what was written so far
-                    placing.again()
                     return opened.enter_context(CountsWriter(target, len(placing.var)))
 
-                writer = stream.consume(begin, lambda to, block: to.add(placing.place(block)))
-                if placing.n_seen != len(stream.barcodes):
-                    raise AssertionError(f"{shown(path)}: {placing.n_seen} rows of {len(stream.barcodes)}")
-                obs, more = placing.finish(settings["min_share_mapped"])
+                writer, obs, more = _place_all(stream, placing, begin, lambda to, block, _: to.add(block), settings)
                 facts.update(more)
                 writer.close(obs, placing.var, facts)
 
         write_whole(out, write)
     return facts
+
+
+def _place_all(
+    stream: CountStream,
+    placing: _Placing,
+    begin: Callable[[], Any],
+    take: Callable[[Any, sparse.csr_matrix, np.ndarray], None],
+    settings: Mapping[str, Any],
+) -> tuple[Any, pd.DataFrame, dict[str, Any]]:
+    """``take`` each block, placed, with its barcodes, into what ``begin`` gave; that, ``obs`` and facts."""
+
+    def anew() -> Any:
+        placing.again()
+        return begin()
+
+    def one(state: Any, block: sparse.csr_matrix) -> None:
+        start = placing.n_seen
+        placed = placing.place(block)
+        take(state, placed, stream.barcodes[start : placing.n_seen][placing.kept[-1]].astype(str))
+
+    state = stream.consume(anew, one)
+    if placing.n_seen != len(stream.barcodes):
+        raise AssertionError(f"{shown(stream.path)}: {placing.n_seen} rows of {len(stream.barcodes)}")
+    return state, *placing.finish(settings["min_share_mapped"])
+
+
+def stream_droplets(
+    path: str | Path,
+    begin: Callable[[pd.DataFrame], Any],
+    take: Callable[[Any, sparse.csr_matrix, np.ndarray], None],
+    *,
+    sample: str,
+    genes: pd.DataFrame,
+    aliases: pd.DataFrame,
+    settings: Mapping[str, Any],
+) -> Any:
+    """Read a sheet's ``raw_path`` block by block, whatever its gene model; nothing is written.
+
+    Parameters
+    ----------
+    begin
+        makes the state of the result's ``var``; called again if the file proves unsorted.
+    take
+        adds a block (droplets x ``var``, CSR int32) and its barcodes to the state.
+    settings
+        ``min_umi``: droplets with fewer are passed over.
+
+    Returns
+    -------
+    The state.
+
+    Raises
+    ------
+    UserError
+        as :func:`marrowclone.cells.sources.open_source`, and when no droplet has so many UMIs.
+    """
+    settings = {**settings, "min_share_mapped": 0.0, "old_gene_model": "warn"}
+    with open_source(path, unfiltered=True) as stream:
+        placing = _prepare(stream, sample, genes, aliases, settings, None)
+        state, _, _ = _place_all(stream, placing, lambda: begin(placing.var), take, settings)
+    return state
 
 
 def write_counts(path: str | Path, counts: ad.AnnData) -> None:

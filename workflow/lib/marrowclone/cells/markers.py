@@ -51,14 +51,21 @@ def log_normalised(counts: ad.AnnData, n_umi_non_ig: np.ndarray, genes: list[str
     DataFrame float32, cells x ``genes`` (dense: ask for a panel, not for all genes).
     """
     columns = counts.var_names.get_indexer(pd.Index(genes))
-    values = sparse.csr_matrix(counts.X)[:, columns].toarray().astype(np.float32)
+    values = log_per_umi(sparse.csr_matrix(counts.X)[:, columns], n_umi_non_ig)
+    return pd.DataFrame(values, index=counts.obs_names, columns=genes)
+
+
+def log_per_umi(counts: sparse.csr_matrix, n_umi_non_ig: np.ndarray) -> np.ndarray:
+    """:func:`log_normalised` of a matrix of the genes alone: float32, dense."""
+    values = counts.toarray().astype(np.float32)
     umi = np.asarray(n_umi_non_ig, dtype=np.float64)
     factor = np.divide(TARGET_UMI, umi, out=np.zeros_like(umi), where=umi > 0)
     values *= factor[:, None].astype(np.float32)
-    return pd.DataFrame(np.log1p(values), index=counts.obs_names, columns=genes)
+    logged: np.ndarray = np.log1p(values)
+    return logged
 
 
-def gene_z(expression: pd.DataFrame, scale_from: np.ndarray | None = None) -> pd.DataFrame:
+def gene_z(expression: pd.DataFrame) -> pd.DataFrame:
     """z of each gene against a background that is half these cells, half a cell without the gene.
 
     With m the mean and q the mean square over cells, the background's mean is m/2 and its
@@ -68,14 +75,16 @@ def gene_z(expression: pd.DataFrame, scale_from: np.ndarray | None = None) -> pd
     ----------
     expression
         cells x genes, log-normalised.
-    scale_from
-        bool per cell: which cells make the background (default: all).
     """
-    base = expression if scale_from is None or not scale_from.any() else expression.loc[scale_from]
-    mean = base.mean(axis=0) / 2
-    variance = (base**2).mean(axis=0) / 2 - mean**2
+    return z_against(expression, expression.mean(axis=0), (expression**2).mean(axis=0))
+
+
+def z_against(expression: pd.DataFrame, mean: pd.Series, mean_square: pd.Series) -> pd.DataFrame:
+    """:func:`gene_z` with each gene's mean and mean square over the cells of the background."""
+    half = mean / 2
+    variance = mean_square / 2 - half**2
     deviation = (variance.clip(lower=0) ** 0.5).clip(lower=SD_FLOOR)
-    z: pd.DataFrame = (expression - mean) / deviation
+    z: pd.DataFrame = (expression - half) / deviation
     return z.clip(lower=-MOST_Z, upper=MOST_Z)
 
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from ..keys import MOST_AMBIENT_IG
-from .ambient import Ambient, ambient_percent
-from .coarse import T_NK, coarse_types, surely_t_nk
+from .ambient import Ambient, ambient_percent, passes_floors
+from .blocks import Counts
+from .coarse import T_NK, T_NK_ONLY, coarse_types, surely_t_nk
 from .conflict import find_conflicts
 from .doublets import call_doublets
-from .droplets import judge_droplets
+from .droplets import judge_droplets, reduce_genes
 from .knee import knee
 from .markers import PLASMA_CORE
-from .metrics import metrics
-from .sample_checks import check_sample, sex_genes
+from .metrics import Survey, survey
+from .sample_checks import Y_GENES, check_sample, sex_genes
 from .store import plain_facts
 
 #: A group with fewer cells has no upper limit: a limit of other types would delete what is rare and large. [J]
@@ -62,7 +61,7 @@ def _reasons(failed: pd.DataFrame) -> pd.Series:
 
 
 def qc_cells(
-    counts: ad.AnnData,
+    counts: Counts,
     *,
     panel: pd.DataFrame,
     settings: Mapping[str, Any],
@@ -75,7 +74,8 @@ def qc_cells(
     Parameters
     ----------
     counts
-        a counts file (see :mod:`marrowclone.cells.load`).
+        a counts file (:class:`marrowclone.cells.blocks.CountsFile`; see :mod:`marrowclone.cells.load`), or the same in
+        memory. Four passes over it; what is kept are the genes that the steps ask for.
     panel
         ``resources/markers.tsv``.
     settings
@@ -96,10 +96,11 @@ def qc_cells(
     facts
         what the sample looks like: counts, medians, limits, ambient_ig, knee, checks, warnings.
     """
-    table = metrics(counts)
-    enough = (table["n_umi_non_ig"] >= settings["min_umi_non_ig"]).to_numpy()
-    enough &= (table["n_genes_non_ig"] >= settings["min_genes_non_ig"]).to_numpy()
-    kinds = coarse_types(counts, table, panel, enough)
+    wanted = [*panel["symbol"], *T_NK_ONLY, *Y_GENES, "XIST", *([] if lineages is None else lineages["symbol"])]
+    seen = survey(counts, wanted)
+    table, chosen = seen.table, seen.chosen
+    enough = passes_floors(table, settings)
+    kinds = coarse_types(chosen, table, panel, enough)
     plasma_like = kinds["coarse"] == "plasma"
     most_mito = np.where(plasma_like, settings["max_pct_mito_plasma"], settings["max_pct_mito"])
     failed = pd.DataFrame(
@@ -109,21 +110,21 @@ def qc_cells(
             "high mitochondrial share": table["pct_mito"] >= most_mito,
         }
     )
-    soup = _soup(counts, kinds, ambient, ~failed.any(axis=1).to_numpy(), settings, seed)
+    soup = _soup(counts, seen, kinds, ambient, ~failed.any(axis=1).to_numpy(), settings, seed)
     failed["ambient profile"] = soup["ambient_like"]
     sound = ~failed.any(axis=1)
     limits = upper_limits(table.loc[sound], kinds["coarse"], settings["max_mads"])
     most_umi = kinds["coarse"].map(limits).fillna(np.inf)
     failed["many non-Ig UMIs for its type"] = sound & (table["n_umi_non_ig"] > most_umi)
-    doublets, doublet_facts = call_doublets(counts[sound.to_numpy()], settings=settings, seed=seed)
+    doublets, doublet_facts = call_doublets(counts, sound.to_numpy(), settings=settings, seed=seed)
     table = table.join(doublets)
     table["doublet"] = table["doublet"].astype("boolean").fillna(False).astype(bool)
     failed["doublet"] = table["doublet"]
     # a plasma cell that the guess takes for a T cell must not be dropped for its plasma genes
-    sure = kinds["nearest"].where(surely_t_nk(counts) | ~kinds["nearest"].isin(T_NK), "unsure")
+    sure = kinds["nearest"].where(surely_t_nk(chosen) | ~kinds["nearest"].isin(T_NK), "unsure")
     conflict = pd.Series("", index=table.index, dtype=object)
     if lineages is not None and sound.any():
-        part = counts[sound.to_numpy()]
+        part = chosen[sound.to_numpy()]
         floating = _floating(table.loc[sound, "n_umi"], soup.loc[sound, "pct_ambient"], ambient, counts, lineages)
         size = table.loc[sound, "n_umi_non_ig"].to_numpy()
         conflict[sound] = find_conflicts(part, sure[sound], size, floating, lineages=lineages, settings=settings)
@@ -135,17 +136,19 @@ def qc_cells(
     facts = _facts(table, kinds.assign(nearest=sure), failed, limits, settings) | doublet_facts
     facts["ambient"] = dict(ambient.facts) if ambient is not None else None
     facts["conflicts"] = {str(k): int(v) for k, v in conflict[conflict != ""].value_counts().sort_index().items()}
-    facts["sex_genes"] = sex_genes(counts, table["keep"].to_numpy())
+    facts["sex_genes"] = sex_genes(chosen, table["keep"].to_numpy(), table["n_umi"].to_numpy())
     facts["knee"] = knee(table["n_umi"].to_numpy())
     facts["knee_raw"] = (ambient.facts if ambient else {}).get("knee")
-    facts["checks"] = check_sample(facts, counts)
+    load = plain_facts(dict(counts.uns.get("load", {})))
+    facts["checks"] = check_sample(facts, load, pd.Series(seen.gene_umi, index=counts.var_names))
     said = [c["text"] for c in facts["checks"] if c["verdict"] != "ok" and c["check"] != "loading"]
-    facts["warnings"] = _warnings(facts, counts, panel) + said
+    facts["warnings"] = _warnings(facts, counts.var, load, panel) + said
     return table.rename_axis("cell").reset_index(), facts
 
 
 def _soup(
-    counts: ad.AnnData,
+    counts: Counts,
+    seen: Survey,
     kinds: pd.DataFrame,
     ambient: Ambient | None,
     eligible: np.ndarray,
@@ -156,17 +159,17 @@ def _soup(
     found = pd.DataFrame({"pct_ambient": np.nan, "p_ambient": np.nan, "ambient_like": False}, index=counts.obs_names)
     if ambient is None or not ambient.complete:
         return found
-    matrix = sparse.csr_matrix(counts.X)
-    found["pct_ambient"] = ambient_percent(matrix, counts.var, kinds["nearest"], ambient)
+    found["pct_ambient"] = ambient_percent(seen, kinds["nearest"], ambient, counts.var)
+    reduced = reduce_genes(counts, seen.gene_umi)
     test = judge_droplets(
-        matrix, counts.var, ambient.share * ambient.facts["n_umi"], None, kinds["nearest"], eligible,
+        reduced, (ambient.share * ambient.facts["n_umi"]) @ reduced.place, None, kinds["nearest"], eligible,
         settings=settings, seed=seed, concentration=ambient.facts.get("concentration"),
     )  # fmt: skip
     return found.assign(p_ambient=test.p_ambient, ambient_like=test.ambient_like)
 
 
 def _floating(
-    n_umi: pd.Series, pct_ambient: pd.Series, ambient: Ambient | None, counts: ad.AnnData, lineages: pd.DataFrame
+    n_umi: pd.Series, pct_ambient: pd.Series, ambient: Ambient | None, counts: Counts, lineages: pd.DataFrame
 ) -> pd.DataFrame:
     """Expected ambient UMIs of the lineages' genes (barcodes x symbols); zeros where the share is unknown."""
     genes = [g for g in lineages["symbol"] if g in counts.var_names]
@@ -218,7 +221,7 @@ def _median(values: pd.Series) -> float | None:
     return round(float(values.median()), 4) if len(values) else None
 
 
-def _warnings(facts: dict[str, Any], counts: ad.AnnData, panel: pd.DataFrame) -> list[str]:
+def _warnings(facts: dict[str, Any], var: pd.DataFrame, load: dict[str, Any], panel: pd.DataFrame) -> list[str]:
     """What a person should know about the sample as a whole; what loading said comes last."""
     notes = []
     if not facts["n_kept"]:
@@ -228,11 +231,11 @@ def _warnings(facts: dict[str, Any], counts: ad.AnnData, panel: pd.DataFrame) ->
         notes.append(f"only {share:.0f}% of barcodes passed (an unfiltered matrix, or a failed capture)")
     if facts["ambient_ig"] is not None and facts["ambient_ig"] > MOST_AMBIENT_IG:
         notes.append(f"ambient immunoglobulin: {facts['ambient_ig']:.1f}% of UMIs in T and NK cells")
-    measured = counts.var_names[counts.var["measured"].to_numpy(dtype=bool)]
+    measured = var.index[var["measured"].to_numpy(dtype=bool)]
     absent = sorted(set(PLASMA_CORE) - set(measured))
     if absent:
         notes.append(f"plasma-cell genes that the file lacks: {', '.join(absent)}")
     lost = set(panel["symbol"]) - set(measured)
     if len(lost) > 0.2 * panel["symbol"].nunique():
         notes.append(f"{len(lost)} of {panel['symbol'].nunique()} marker genes are not in the file")
-    return [*notes, *plain_facts(dict(counts.uns.get("load", {}))).get("warnings", [])]
+    return [*notes, *load.get("warnings", [])]

@@ -7,9 +7,8 @@ from typing import Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 from scipy import sparse
-
-from .store import plain_facts
 
 #: Chromosome Y genes that men's blood cells express; XIST marks two X chromosomes (GTEx; in common use). [J]
 Y_GENES = ("RPS4Y1", "DDX3Y", "KDM5D", "EIF1AY", "UTY", "USP9Y", "ZFY")
@@ -33,19 +32,25 @@ LIMITS: dict[str, tuple[float, float, bool, str]] = {
 }  # fmt: skip
 
 
-def check_sample(facts: Mapping[str, Any], counts: ad.AnnData) -> list[dict[str, Any]]:
+def check_sample(facts: Mapping[str, Any], load: Mapping[str, Any], gene_umi: pd.Series) -> list[dict[str, Any]]:
     """Every check of :data:`LIMITS` that the facts can answer, then what the loader had to say.
+
+    Parameters
+    ----------
+    facts
+        of :func:`marrowclone.cells.qc.qc_cells`.
+    load
+        of the loader, as plain Python.
+    gene_umi
+        UMIs over all barcodes (index: symbols).
 
     Returns
     -------
     list of {check, value, limit, verdict (ok, warn, fail), text}.
     """
-    load = plain_facts(dict(counts.uns.get("load", {})))
     failed, median, n = facts["n_failed"], facts["median"], max(1, facts["n_barcodes"])
     ambient = facts["ambient"] or {}
-    matrix = sparse.csr_matrix(counts.X)
-    per_gene = np.asarray(matrix.sum(axis=0)).ravel()
-    hb = per_gene[counts.var_names.isin(["HBA1", "HBA2", "HBB"])].sum()
+    hb = gene_umi[gene_umi.index.isin(["HBA1", "HBA2", "HBB"])].sum()
     plasma = facts["n_plasma_like"]
     doublets = failed["doublet"] + failed["marker conflict"]
     empty = facts.get("median_umi_empty")
@@ -58,7 +63,7 @@ def check_sample(facts: Mapping[str, Any], counts: ad.AnnData) -> list[dict[str,
         ),
         "% ambient RNA in kept cells": facts["median_pct_ambient"],
         "% Ig of ambient RNA": ambient.get("pct_ig") if ambient.get("source") not in (None, "t_nk", "none") else None,
-        "% haemoglobin in all UMIs": 100 * hb / max(1.0, per_gene.sum()),
+        "% haemoglobin in all UMIs": 100 * hb / max(1.0, gene_umi.sum()),
         "median % mitochondrial": median.get("pct_mito"),
         "% of barcodes dropped for mitochondria": 100 * failed["high mitochondrial share"] / n,
         "% doublets and conflicts": 100 * doublets / max(1, facts["n_kept"] + doublets),
@@ -88,12 +93,16 @@ def _judge(name: str, value: float) -> dict[str, Any]:
     return {"check": name, "value": round(float(value), 4), "limit": limit, "verdict": verdict, "text": said}
 
 
-def sex_genes(counts: ad.AnnData, kept: np.ndarray) -> dict[str, Any]:
-    """UMIs per 10,000 of XIST and of :data:`Y_GENES` together in kept cells; None for genes that were not measured."""
-    total = kept.astype(float) @ sparse.csr_matrix(counts.X)
-    size = float(total.sum())
-    found: dict[str, Any] = {"n_umi": int(size)}
+def sex_genes(counts: ad.AnnData, kept: np.ndarray, n_umi: np.ndarray) -> dict[str, Any]:
+    """UMIs per 10,000 of XIST and of :data:`Y_GENES` together in kept cells; None for genes that were not measured.
+
+    ``counts`` may hold these genes alone: ``n_umi`` are all UMIs of each barcode.
+    """
+    size = int(n_umi[kept].sum())
+    found: dict[str, Any] = {"n_umi": size}
     for name, genes in (("xist", ("XIST",)), ("chr_y", Y_GENES)):
-        there = counts.var_names.isin(genes) & counts.var["measured"].to_numpy(dtype=bool)
-        found[name] = round(1e4 * float(total[there].sum()) / size, 4) if there.any() and size else None
+        there = np.flatnonzero(counts.var_names.isin(genes) & counts.var["measured"].to_numpy(dtype=bool))
+        umi = sparse.csr_matrix(counts.X)[:, there].sum(axis=1, dtype=np.int64)
+        total = float(np.asarray(umi).ravel()[kept].sum())
+        found[name] = round(1e4 * total / size, 4) if there.size and size else None
     return found
