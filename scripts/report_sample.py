@@ -14,6 +14,8 @@ with job(snakemake) as run:
         qc_facts=run.input.qc_facts,
         cells=run.input.cells,
         counts=run.input.counts,
+        identity=run.input.identity,
+        groups=run.input.groups,
     )
     page = sample_page(
         sample, tumour_types=run.params.tumour_types, settings=run.settings, facts={"versions": versions()}

@@ -74,3 +74,10 @@ def of_patient(pattern):
     return lambda wildcards: expand(
         pattern, sample=COHORT.samples_of(wildcards.patient)
     )
+
+
+def of_its_patient(pattern):
+    """Input function: the pattern for the patient whose sample the wildcard is."""
+    return lambda wildcards: pattern.format(
+        patient=COHORT.samples.at[wildcards.sample, "patient"]
+    )

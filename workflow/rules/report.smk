@@ -30,6 +30,8 @@ rule report_sample:
         **paths.PER_SAMPLE,
         counts="results/cells/{sample}.counts.h5ad",
         cells=paths.PER_COHORT["cells"],
+        identity=of_its_patient(paths.PER_PATIENT["identity"]),
+        groups=of_its_patient(paths.PER_PATIENT["groups"]),
         templates=template_files(),
     output:
         page=report(
