@@ -17,18 +17,19 @@ from .sample import Sample
 
 #: Verdicts of the groups table in words.
 VERDICTS: dict[str, str] = {
-    "restricted": "restricted: one chain beyond chance",
+    "restricted": "restricted",
     "polyclonal": "polyclonal",
     "unclear": "unclear",
-    "untested": "too few cells to test",
-    "expanded": "expanded: one V gene beyond chance",
+    "untested": "too few cells",
+    "expanded": "expanded V gene",
 }
 #: Chances below this are printed as a bound: a computer's smallest numbers are no evidence.
 LEAST_P = 1e-12
 HOW = (
     "Normal plasma cells make both light chains, about six kappa to four lambda; a clone makes one. p is the chance of "
     "so many cells of one chain, or of one V gene, among polyclonal cells. Restricted means a clone beyond chance, not "
-    "how large it is; polyclonal does not exclude a few clonal cells. Limits are settings of call_clonality [J]."
+    "how large it is; a small p beside another verdict may be a clone among normal cells. Limits are settings of "
+    "call_clonality [J]."
 )
 COLUMNS = ("Group", "Plasma cells", "Kappa", "Lambda", "Share of the larger", "p", "Verdict", "Isotype", "Light V gene")
 NUMBERS = frozenset({1, 2, 3, 4, 5})

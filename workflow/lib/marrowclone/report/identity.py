@@ -86,12 +86,12 @@ def _overall(row: Any, rows: list[Any]) -> str:
         return f"other than the patient's other samples, by {by}"
     if row.call == MATCH:
         return f"agrees with the patient's other samples, by {by}"
-    return _signed(row.evidence)
+    return words.signed(row.evidence)
 
 
 def _told(row: Any) -> str:
     """Value and evidence of one check in a sentence."""
-    evidence, value = _signed(row.evidence), str(row.value)
+    evidence, value = words.signed(row.evidence), str(row.value)
     # a CDR3 of 60 letters tells a reader nothing; whose it is stands in the evidence
     if row.check == "receptor" and value and not re.match(r"[HL]:", value):
         evidence = f"{value} here; {evidence}"
@@ -100,8 +100,3 @@ def _told(row: Any) -> str:
     if row.call in (MISMATCH, DIFFERS) and row.other_sample and str(row.other_sample) not in evidence:
         evidence += f"; most like {row.other_sample}"
     return evidence
-
-
-def _signed(text: Any) -> str:
-    """Negative numbers with a minus; names of samples stay as they are."""
-    return re.sub(r"(?<=\s)-(?=\d)", "−", str(text))

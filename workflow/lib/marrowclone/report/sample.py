@@ -101,10 +101,14 @@ def checks(facts: Mapping[str, Any], identity: pd.DataFrame | None = None, sampl
     """What was found in the sample as a whole, worst first, otherwise in its own order.
 
     ``facts["checks"]`` and those of ``facts["warnings"]`` that no check says already; facts without
-    checks give their warnings alone. A verdict that is not known counts as a warning. Then whether the
+    checks give their warnings alone. A verdict that is not known counts as a warning. Before them, whether the
     sample is its patient's: the rows of ``identity`` that are ``sample``'s.
     """
-    found = []
+    # first among their like: nothing else of the sample counts where it is another person's
+    found = [
+        Check(f"identity: {one.name}", one.verdict, one.text, one.value or None, verbatim=True)
+        for one in (identity_of(identity, sample) if identity is not None else [])
+    ]
     for row in facts.get("checks") or []:
         verdict = str(row.get("verdict", ""))
         found.append(
@@ -118,10 +122,6 @@ def checks(facts: Mapping[str, Any], identity: pd.DataFrame | None = None, sampl
         )
     said = {c.text for c in found}
     found += [Check("", "warn", str(text)) for text in facts.get("warnings") or [] if str(text) not in said]
-    found += [
-        Check(f"identity: {one.name}", one.verdict, one.text, one.value or None, verbatim=True)
-        for one in (identity_of(identity, sample) if identity is not None else [])
-    ]
     return sorted(found, key=lambda c: list(VERDICTS).index(c.verdict))
 
 

@@ -46,14 +46,13 @@ def microenvironment_section(patient: Patient) -> Section:
     if not table["value"].notna().any():
         section.blank = "Not assessable: every sample is missing here, for the reasons below."
         return section
-    parts = table[table["measure"].str.startswith(SHARE)].assign(type=lambda t: t["measure"].str.removeprefix(SHARE))
-    order = [t for t in dict.fromkeys(parts["type"]) if t != UNRESOLVED]
-    seen = set(parts.loc[parts["value"] > 0, "type"])
-    drawn = [t for t in order if t in seen]
+    measured = table.loc[table["measure"].str.startswith(SHARE), "measure"].str.removeprefix(SHARE)
+    order = [t for t in dict.fromkeys(measured) if t != UNRESOLVED]
+    columns, drawn = columns_of(patient)
     if drawn:
-        unseen = [words.cell_type(t) for t in order if t not in seen]
+        unseen = [words.cell_type(t) for t in order if t not in drawn]
         section.draw(
-            surroundings.shares([_column(patient, parts, name) for name in names], drawn),
+            surroundings.shares(columns, drawn),
             name="microenvironment",
             title="Share of each cell type beside the tumour, by sample, with 95% intervals",
             caption="Share of each type with its 95% interval, one column per sample; the axis is stretched near zero. "
@@ -83,6 +82,15 @@ def microenvironment_section(patient: Patient) -> Section:
     return section
 
 
+def columns_of(patient: Patient) -> tuple[list[Column], list[str]]:
+    """What the figure draws: a column per sample in day order, and the types that any sample has."""
+    table = patient.microenvironment
+    parts = table[table["measure"].str.startswith(SHARE)].assign(type=lambda t: t["measure"].str.removeprefix(SHARE))
+    seen = set(parts.loc[parts["value"] > 0, "type"]) - {UNRESOLVED}
+    names = [str(s) for s in patient.samples["sample"] if s in set(table["sample"])]
+    return [_column(patient, parts, n) for n in names], [t for t in dict.fromkeys(parts["type"]) if t in seen]
+
+
 def _rows_of_sample(table: pd.DataFrame, sample: str) -> pd.DataFrame:
     return table[table["sample"] == sample]
 
@@ -91,7 +99,7 @@ def _column(patient: Patient, parts: pd.DataFrame, sample: str) -> Column:
     """A sample's column of the figure."""
     mine = _rows_of_sample(parts, sample).set_index("type")
     row = patient.samples[patient.samples["sample"] == sample].iloc[0]
-    n = mine["n"].max()
+    n = mine["n"].drop(UNRESOLVED, errors="ignore").max()
     title = f"{words.timepoint(str(row['timepoint']))}\n{words.when(row['day'])}"
     known = mine["value"].notna().any()
     return Column(

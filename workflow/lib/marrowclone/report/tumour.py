@@ -78,11 +78,11 @@ def _class_notes(patient: Patient) -> list[str]:
     if not found.name:
         return ["TC class (translocation, cyclin D): not assessable, no drivers were measured."]
     if not found.known:
-        return [f"TC class (translocation, cyclin D): not assessable: {words.told(found.reason)}."]
+        return [f"TC class (translocation, cyclin D): not assessable: {_reason(found.reason)}."]
     name = "none of the known ones" if found.name == "none" else found.name
     notes = [
         f"TC class (translocation, cyclin D): {name}, confidence {found.confidence} [J]. Why: "
-        f"{words.told(found.reason)}. Held against: {words.told(found.reference)}."
+        f"{_reason(found.reason)}. Held against: {words.told(found.reference)}."
     ]
     others = patient.drivers.drop_duplicates("group")
     others = others[(others["group"] != TUMOUR) & (others["tc_class"] != found.name)]
@@ -138,15 +138,15 @@ def _driver_tables(patient: Patient) -> list[Table]:
                 ["Gene", "UMIs per million", "Normal cells", "z", "Cells that show it", "Needed for a spike",
                  "Normal cells would", "Verdict"],
                 [
-                    [str(r.gene), words.number(r.level), words.number(_normal_level(r.normal_mean)),
-                     _z(r.z),
-                     words.share(r.detected), words.share(r.detected_needed), words.share(r.detected_normal),
+                    [str(r.gene), words.number(r.level, 2), words.number(_normal_level(r.normal_mean), 2),
+                     _z(r.z), _shown(r), words.share(r.detected_needed), words.probability(r.detected_normal),
                      "spike" if r.spike is True else "raised" if r.raised is True else words.NOT_KNOWN]
                     for r in rows_of(rows)
                 ],
                 caption=f"Driver genes of {words.count(rows['n_cells'].max(), 'clonal plasma cell')}. z: SDs of ln "
                 "level above normal plasma cells. A spike has a z and a share of cells beyond the limits of "
-                "call_drivers [J]; raised asks for fewer cells [J]",
+                "call_drivers [J]; raised asks for fewer cells [J]. CCND1 and CCND3 name a translocation from a level "
+                "of their own [J]",
                 numeric=frozenset({1, 2, 3, 4, 5, 6}),
             )
         )  # fmt: skip
@@ -157,7 +157,7 @@ def _driver_tables(patient: Patient) -> list[Table]:
                 ["Cells", "Number", "TC class", "Confidence", "Why"],
                 [
                     ["all clonal cells" if r.group == TUMOUR else _group(r.group), words.number(r.n_cells),
-                     words.plain(r.tc_class), words.plain(r.tc_confidence), words.told(r.tc_reason)]
+                     words.plain(r.tc_class), words.plain(r.tc_confidence), _reason(r.tc_reason)]
                     for r in rows_of(by_group)
                 ],
                 caption="TC class of all clonal cells, of each timepoint and of each restricted cluster",
@@ -170,6 +170,17 @@ def _driver_tables(patient: Patient) -> list[Table]:
 def _normal_level(mean: Any) -> float | None:
     """UMIs per million of normal cells from the mean of ln(CPM + 10)."""
     return None if words.missing(mean) else max(0.0, round(math.exp(float(mean)) - LOG_OFFSET, 1))
+
+
+def _reason(text: Any) -> str:
+    """Why this class, with the page's numbers."""
+    return words.signed(words.told(text))
+
+
+def _shown(row: Any) -> str:
+    """Share of cells that show the gene; none of n is a bound."""
+    n = int(row.n_cells)
+    return words.of_n(0, n) if row.detected == 0 and n else words.share(row.detected)
 
 
 def _z(value: Any) -> str:
@@ -190,7 +201,9 @@ def _receptor_tables(patient: Patient) -> list[Table]:
                 ["Timepoint", *COLUMNS[1:]],
                 [group_row(r, f"{words.timepoint(str(r.timepoint))}, {words.when(r.day)}") for r in group_rows(visits)],
                 caption="Light chain of all plasma cells by timepoint, normal and malignant together. Normal plasma "
-                f"cells: {words.share(normal)} kappa. p: chance among polyclonal cells; limits of the verdict [J]",
+                f"cells: {words.share(normal)} kappa. p: chance among polyclonal cells. "
+                "Restricted: one chain beyond chance, by limits that are [J]. A small p without restriction may be a "
+                "clone among normal cells",
                 numeric=NUMBERS,
             )
         )

@@ -18,7 +18,7 @@ from .composition import GROUP_COLOURS
 LEFT, RIGHT, GAP, WIDEST = 1.75, 0.15, 0.16, 3.2
 ROW, LINE = 0.21, 0.145
 #: Ticks of the axis of shares; those beyond its end are left out.
-TICKS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+TICKS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,25 @@ def _axis(axes: Axes, most: float, span: float) -> None:
     style.bare(axes, keep=["bottom"])
     end = root(most) * 1.06
     kept: list[float] = []
-    for tick in (0.0, *reversed(TICKS[1:])):
-        if tick > most:
-            continue
-        room = style.text_width("25%", style.TINY) + 0.08
-        if all(abs(root(tick) - root(k)) / end * span > room for k in kept):
+    # the ends first, then a place between them where there is room
+    for tick in (0.0, *reversed([t for t in TICKS if t <= most])):
+        if all(abs(root(tick) - root(k)) / end * span > _room(tick, k) for k in kept):
             kept.append(tick)
-    axes.set_xticks([root(t) for t in sorted(kept)], [words.share(t).replace(".0%", "%") for t in sorted(kept)])
+        if len(kept) == 2 and kept[1] > 0.1 and abs(root(0.1) - root(kept[1])) / end * span > _room(0.1, kept[1]):
+            kept.append(0.1)
+    axes.set_xticks([root(t) for t in sorted(kept)], [_label(t) for t in sorted(kept)])
     axes.tick_params(axis="x", labelsize=style.TINY)
     axes.grid(axis="x")
     axes.axvline(0, color="#9aa1ac", linewidth=0.7)
+
+
+def _label(share: float) -> str:
+    return words.share(share).replace(".0%", "%")
+
+
+def _room(one: float, other: float) -> float:
+    """Inches that two labels beside each other need between their middles."""
+    return (style.text_width(_label(one), style.TINY) + style.text_width(_label(other), style.TINY)) / 2 + 0.06
 
 
 def _missing(axes: Axes, why: str, body: float, span: float) -> None:
