@@ -125,7 +125,7 @@ def _missing(axes: Axes, why: str, body: float, span: float) -> None:
 def _marks(axes: Axes, table: pd.DataFrame, types: Sequence[str]) -> None:
     """A point with its interval per type."""
     for y, name in enumerate(types):
-        value, lower, upper = (float(table.at[name, column]) for column in ("value", "lower", "upper"))
+        value, lower, upper = table.loc[[name], ["value", "lower", "upper"]].to_numpy(dtype=float)[0]
         colour = GROUP_COLOURS[words.type_group(name)]
         if np.isnan(value):
             axes.plot([root(0.0)], [y], "x", color=style.MUTED, markersize=4, clip_on=False)
