@@ -81,6 +81,7 @@ def test_calls_of_identity_become_verdicts() -> None:
     ], "overall first: it names the checks that made it"  # fmt: skip
     assert found[0].text == "hints at a sample swap, by sex: most like z"
     assert found[1].text.endswith("t: female; most like z"), "the evidence names the other sample where there is one"
+    assert found[2].text == "no gene that some people lack could be compared" and found[3].value == "−0.035"
     assert found[3].text == "correlation −0.03 with 2024-1200", "a name's digits are no number"
     assert found[4].text.startswith("kappa IGKV1-5 here; t: lambda"), "both receptors stand beside each other"
     assert identity_of(table, "other") == [] and mismatched(table) == ["s"]
@@ -176,7 +177,16 @@ def test_receptor_and_class_are_told_with_their_evidence(results: factory.Result
         ("CCND1", "0.1", "–"),
     ]
     row = patient_row(who, noun="plasma cell")
-    assert (row["tc_class"], row["receptor"]) == ("t(4;14)", "kappa, IgG")
+    assert (row["tc_class"], row["tc_confidence"], row["receptor"]) == ("t(4;14)", "high", "kappa, IgG")
+
+
+def test_a_cyclin_spike_below_its_level_is_explained(results: factory.Results) -> None:
+    """CCND1 is a spike in D1, too: the table would seem to contradict the class."""
+    who = patient(results, "P1")
+    cyclin = who.drivers.assign(spike=who.drivers["gene"] == "CCND1")
+    said = "CCND1 is a spike, but below the level from which it names t(11;14) [J]."
+    assert said in tumour_section(dataclasses.replace(who, drivers=cyclin.assign(tc_class="D1"))).notes
+    assert said not in tumour_section(dataclasses.replace(who, drivers=cyclin.assign(tc_class="t(11;14)"))).notes
 
 
 def test_a_switch_names_both_chains(results: factory.Results) -> None:

@@ -77,7 +77,7 @@ def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
         else words.NOT_KNOWN,
         "clones": str(len(names)) if names else words.NOT_KNOWN,
         "tc_class": tumour.short,
-        "tc_confidence": f"confidence {tumour.confidence}" if tumour.known else "",
+        "tc_confidence": tumour.confidence if tumour.known else "",
         "receptor": mine.kind,
         "rung": rung(patient),
         "tier": tier or "–",

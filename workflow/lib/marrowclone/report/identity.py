@@ -58,7 +58,7 @@ def identity_of(table: pd.DataFrame, sample: str) -> list[Identity]:
             verdict=verdict(r.call),
             text=_overall(r, mine) if r.check == OVERALL else _told(r),
             # a receptor or a list of genes is a sentence of its own
-            value=str(r.value) if r.check in ("sex", "likeness") else "",
+            value=str(r.value).replace("-", "−") if r.check in ("sex", "likeness") else "",
         )
         for r in mine
     ]
@@ -92,6 +92,8 @@ def _overall(row: Any, rows: list[Any]) -> str:
 def _told(row: Any) -> str:
     """Value and evidence of one check in a sentence."""
     evidence, value = words.signed(row.evidence), str(row.value)
+    if row.check == "germline_genes" and evidence.startswith("0 comparisons"):
+        evidence = "no gene that some people lack could be compared"
     # a CDR3 of 60 letters tells a reader nothing; whose it is stands in the evidence
     if row.check == "receptor" and value and not re.match(r"[HL]:", value):
         evidence = f"{value} here; {evidence}"

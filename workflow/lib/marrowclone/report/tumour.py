@@ -19,6 +19,8 @@ from .identity import CHECKS, NEUTRAL, identity_of, listed, mismatched
 from .paths import sample_link
 from .rows import rows_of
 
+#: Drivers that normal cells have, too: they name their class only from a level of their own.
+NEEDS_LEVEL = {"CCND1": "t(11;14)", "CCND3": "t(6;14)"}
 #: The call of an identity check as a short word of its table.
 CALL_WORDS = {"fail": "mismatch", "warn": "differs", "ok": "match", NEUTRAL: "not assessable"}
 
@@ -59,9 +61,10 @@ def tumour_section(patient: Patient) -> Section:
     section = Section(
         "tumour",
         "Tumour's receptor and drivers",
-        "A myeloma keeps its immunoglobulin's V gene, and mostly its light chain, for life, and its founding "
-        "translocation raises one driver gene. Both are read from RNA: the class is an expectation, not FISH, and "
-        "clonal cells are not called malignant here (that is the next section). Limits marked [J] are judgement.",
+        "A myeloma keeps its V gene, and mostly its light chain, for life, and its founding translocation raises one "
+        "driver gene. Both are read from RNA: the class is an expectation, not FISH, and clonal is no call of "
+        "malignancy (next section). p is the chance of so many cells of one chain among polyclonal ones; small without "
+        "restriction, it may be a clone among normal cells. [J] marks judgement.",
     )
     found = receptor(patient)
     section.notes += [f"Identity: {text}" for text in swap_note(patient)]
@@ -84,6 +87,10 @@ def _class_notes(patient: Patient) -> list[str]:
         f"TC class (translocation, cyclin D): {name}, confidence {found.confidence} [J]. Why: "
         f"{_reason(found.reason)}. Held against: {words.told(found.reference)}."
     ]
+    for gene, name in NEEDS_LEVEL.items():
+        mine = patient.drivers[(patient.drivers["group"] == TUMOUR) & (patient.drivers["gene"] == gene)]
+        if mine["spike"].eq(True).any() and found.name != name and not found.name.startswith("t("):
+            notes.append(f"{gene} is a spike, but below the level from which it names {name} [J].")
     others = patient.drivers.drop_duplicates("group")
     others = others[(others["group"] != TUMOUR) & (others["tc_class"] != found.name)]
     if len(others):
@@ -143,10 +150,8 @@ def _driver_tables(patient: Patient) -> list[Table]:
                      "spike" if r.spike is True else "raised" if r.raised is True else words.NOT_KNOWN]
                     for r in rows_of(rows)
                 ],
-                caption=f"Driver genes of {words.count(rows['n_cells'].max(), 'clonal plasma cell')}. z: SDs of ln "
-                "level above normal plasma cells. A spike has a z and a share of cells beyond the limits of "
-                "call_drivers [J]; raised asks for fewer cells [J]. CCND1 and CCND3 name a translocation from a level "
-                "of their own [J]",
+                caption=f"Driver genes of {words.count(rows['n_cells'].max(), 'clonal plasma cell')} (z: SDs of ln "
+                "level above normal plasma cells; limits of spike and raised [J])",
                 numeric=frozenset({1, 2, 3, 4, 5, 6}),
             )
         )  # fmt: skip
@@ -200,10 +205,8 @@ def _receptor_tables(patient: Patient) -> list[Table]:
             Table(
                 ["Timepoint", *COLUMNS[1:]],
                 [group_row(r, f"{words.timepoint(str(r.timepoint))}, {words.when(r.day)}") for r in group_rows(visits)],
-                caption="Light chain of all plasma cells by timepoint, normal and malignant together. Normal plasma "
-                f"cells: {words.share(normal)} kappa. p: chance among polyclonal cells. "
-                "Restricted: one chain beyond chance, by limits that are [J]. A small p without restriction may be a "
-                "clone among normal cells",
+                caption="Light chain of all plasma cells by timepoint, normal and malignant together (normal ones: "
+                f"{words.share(normal)} kappa; limits of the verdict [J])",
                 numeric=NUMBERS,
             )
         )
