@@ -167,7 +167,7 @@ def test_receptor_and_class_are_told_with_their_evidence(results: factory.Result
         "NSD2 1,240 per million, z 9.1",
         "2 healthy donors",
         "CDR3 H:TGTGCGAGA",
-        "relapse D2 (confidence low)",
+        "relapse: D2 (confidence low)",
     ):
         assert said in text
     genes = next(t for t in section.tables if t.caption.startswith("Driver genes"))

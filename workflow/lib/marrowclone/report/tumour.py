@@ -94,7 +94,7 @@ def _class_notes(patient: Patient) -> list[str]:
     others = patient.drivers.drop_duplicates("group")
     others = others[(others["group"] != TUMOUR) & (others["tc_class"] != found.name)]
     if len(others):
-        said = "; ".join(f"{_group(r.group)} {r.tc_class} (confidence {r.tc_confidence})" for r in rows_of(others))
+        said = "; ".join(f"{_group(r.group)}: {r.tc_class} (confidence {r.tc_confidence})" for r in rows_of(others))
         notes.append(
             f"Another class by itself: {said}. The class is a trunk event: fewer cells, or another clone, may do this."
         )
