@@ -7,9 +7,11 @@ from marrowclone.report.sample_page import sample_page
 from marrowclone.run import job
 
 with job(snakemake) as run:
-    files = zip(run.input.qc, run.input.qc_facts, run.input.counts, run.output.pages, strict=True)
-    for row, (qc, qc_facts, counts, page) in zip(run.params.samples, files, strict=True):
-        sample = read_sample(row["sample"], sheet=row, qc=qc, qc_facts=qc_facts, cells=run.input.cells, counts=counts)
+    per_sample = ("qc", "qc_facts", "counts", "identity", "groups")
+    files = zip(*(run.input[name] for name in per_sample), run.output.pages, strict=True)
+    for row, (*paths, page) in zip(run.params.samples, files, strict=True):
+        read = dict(zip(per_sample, paths, strict=True))
+        sample = read_sample(row["sample"], sheet=row, cells=run.input.cells, **read)
         text = sample_page(
             sample, tumour_types=run.params.tumour_types, settings=run.settings, facts={"versions": versions()}
         )

@@ -85,6 +85,9 @@ class Results:
 
     def paths(self, patient: str) -> dict[str, str]:
         files = {
+            "clonality": f"embedding/{patient}.clonality.tsv.gz",
+            **{k: f"embedding/{patient}.{k}.tsv" for k in ("groups", "drivers", "identity")},
+            "microenvironment": "embedding/microenvironment.tsv",
             "reference": f"copy_number/{patient}.reference.tsv",
             "malignant": f"copy_number/{patient}.malignant.tsv.gz",
             "arms": f"copy_number/{patient}.arms.tsv",
@@ -170,6 +173,8 @@ def make_results(root: Path) -> Results:
     write(root / "embedding" / "cells.tsv.gz", "embedding.cells", cells)
     for patient in ("P1", "P2", "H1"):
         _patient_tables(root, patient, truth[truth["patient"] == patient])
+        _immunoglobulin(root, patient, truth[truth["patient"] == patient])
+    _microenvironment(root, cells)
     _cure(root)
     write(
         root / "report" / "truth.tsv",
@@ -267,6 +272,116 @@ def _patient_tables(root: Path, patient: str, truth: pd.DataFrame) -> None:
         pd.DataFrame({"cell": own["cell"], "sample": own["sample"], "clone": own["clone"], "posterior": 0.95}),
     )
     _evolution(root, patient, rich)
+
+
+#: Checks of identity: P1's second sample is another person's.
+IDENTITY = (
+    ("overall", "", "P2_dx", "mismatch", "sex: XIST 1200, chromosome Y 0 UMIs in 260 non-plasma cells; P1_dx: male"),
+    ("sex", "female", "P2_dx", "mismatch", "XIST 1200, chromosome Y 0 UMIs in 260 non-plasma cells; P1_dx: male"),
+    ("germline_genes", "GSTM1 absent, HLA-DRB5 present", "", "differs", "GSTM1 other than in P1_dx"),
+    ("likeness", "0.312", "P1_dx", "match",
+     "correlation 0.31 with P1_dx of the same patient, -0.12 with H1_bm (difference -0.43, error 0.05)"),
+    ("receptor", "lambda IGLV2-14", "", "not assessable", "no other sample of the patient has clonal plasma cells"),
+)  # fmt: skip
+
+
+def _immunoglobulin(root: Path, patient: str, truth: pd.DataFrame) -> None:
+    """Receptors, groups of plasma cells, drivers and identity; empty tables where there is no plasma cell."""
+    plasma = truth[truth["cell_type"] == "plasma"].reset_index(drop=True)
+    clonal, n = plasma["malignant"].to_numpy(dtype=bool), np.arange(len(plasma))
+    kappa = clonal | (n % 5 < 3)
+    cells = plasma[["cell", "sample", "cell_type"]].assign(
+        kappa=np.where(kappa, 210, 1), light_chain_score=np.where(kappa, 6.7, -6.7),
+        light_chain=np.where(kappa, "kappa", "lambda"), chain_source="contigs", isotype=np.where(clonal, "IgG", "IgA"),
+        isotype_gene="IGHG1", v_light=np.where(clonal, "IGKV3-20", ""), v_heavy="", clonotype_log_odds=8.0,
+        clonotype=np.where(clonal, "CL1", ""), clonotype_dominant=clonal, multiplet=False, clonal=clonal,
+        clonal_reason=np.where(clonal, "dominant clonotype", ""), clonotype_cdr3=np.where(clonal, "H:TGTGCGAGA", ""),
+    )  # fmt: skip
+    write(
+        root / "embedding" / f"{patient}.clonality.tsv.gz",
+        "embedding.clonality",
+        cells.assign(**{"lambda": np.where(kappa, 1, 190)}),
+    )
+    rows = []
+    for place in SAMPLES[SAMPLES["patient"] == patient].itertuples():
+        inside = cells[cells["sample"] == place.sample]
+        k, size, mine = int((inside["light_chain"] == "kappa").sum()), len(inside), int(inside["clonal"].sum())
+        for kind, name in (
+            ("sample", place.sample),
+            ("timepoint", place.timepoint),
+            ("cluster", "1"),
+            ("v_gene", "IGKV3-20"),
+        ):
+            if size and (kind != "v_gene" or mine > 50):
+                verdict = "expanded" if kind == "v_gene" else "restricted" if mine > 50 else "polyclonal"
+                rows.append((
+                    patient, kind, name, place.timepoint, place.day, size, size, k, size - k, 0.0, "kappa", k / size, 0.5, 0.98,
+                    0.6, 25.0, 1e-30, np.nan if kind == "v_gene" else 0.0 if mine > 50 else 0.2, verdict,
+                    "IgG" if mine else "IgA", 0.9, mine > 50, "IGKV3-20" if mine else "", 0.8 if mine else np.nan, 0.2, mine > 50,
+                    "CL1" if mine else "", 1.0 if mine else np.nan,
+                    "light chain switch: kappa at diagnosis, lambda at relapse" if place.timepoint == "relapse" else "",
+                ))  # fmt: skip
+    write(root / "embedding" / f"{patient}.groups.tsv", "embedding.groups", frame(TABLES["embedding.groups"], rows))
+    _drivers(root, patient, int(clonal.sum()))
+    visits = SAMPLES[SAMPLES["patient"] == patient]
+    identity = [
+        (
+            s.sample,
+            s.timepoint,
+            s.day,
+            *(check if s.sample == "P1_pi" else (check[0], "", "", call, "nothing to compare")),
+        )
+        for s in visits.itertuples()
+        for call in (("match" if patient == "P1" else "not assessable"),)
+        for check in IDENTITY
+    ]
+    write(
+        root / "embedding" / f"{patient}.identity.tsv",
+        "embedding.identity",
+        frame(TABLES["embedding.identity"], identity),
+    )
+
+
+def _drivers(root: Path, patient: str, n: int) -> None:
+    rows = []
+    for group, cells in (("tumour", n), ("timepoint relapse", n // 3)) if n else (("tumour", 0),):
+        known = ("t(4;14)", "high", "NSD2 1240 per million, z 9.1; FGFR3 not raised (der(14) is lost in 25 to 30%)")
+        known = known if group == "tumour" else ("D2", "low", "CCND2 80 per million, z 4.2")
+        known = known if n else ("not assessable", "", "0 plasma cells of one light chain, fewer than 20")
+        for gene, level, z in (("CCND1", 3.0, 0.1), ("NSD2", 1240.0, 9.1), ("CCND2", 80.0, 4.2)):
+            rows.append((
+                patient, group, gene, cells, level if n else 0.0, 0.6 if n else np.nan, 0.2, 0.05, np.log(level + 10), np.log(15), 0.3,
+                z if n else np.nan, bool(n and z > 5), bool(n and z > 4), "2 healthy donors", *known,
+            ))  # fmt: skip
+    write(root / "embedding" / f"{patient}.drivers.tsv", "embedding.drivers", frame(TABLES["embedding.drivers"], rows))
+
+
+def _microenvironment(root: Path, cells: pd.DataFrame) -> None:
+    """Shares, one ratio, a score and log-ratios per sample; all missing in the sorted one."""
+    rows = []
+    for s in SAMPLES.itertuples():
+        around = cells.loc[
+            (cells["sample"] == s.sample) & ~cells["cell_type"].isin(["plasma", "erythroid"]), "cell_type"
+        ]
+        n = len(around)
+        types = [t for t in REST if t != "erythroid"]
+        measures = [
+            (f"share.{t}", k / n, max(0.0, k / n - 0.04), k / n + 0.05)
+            for t in (*types, "stromal")
+            for k in [int((around == t).sum())]
+        ]
+        measures += [("treg_share", 0.08, 0.03, 0.15), ("cd4_cd8_ratio", 1.2, 0.8, 1.7), ("clr.nk", -0.4, -0.9, 0.1)]
+        missing = s.sort != "none"
+        for name, *values in measures:
+            told = (
+                (np.nan, np.nan, np.nan, np.nan, f"{s.sort} sorted: missing, not zero") if missing else (*values, n, "")
+            )
+            rows.append((s.sample, s.patient, s.timepoint, s.day, s.compartment, s.sort, name, *told))
+    write(
+        root / "embedding" / "microenvironment.tsv",
+        "embedding.microenvironment",
+        frame(TABLES["embedding.microenvironment"], rows),
+    )
 
 
 def _evolution(root: Path, patient: str, rich: bool) -> None:
@@ -588,8 +703,31 @@ def stress_patient():
         is_tumour_type=lambda f: f["cell_type"] == "plasma",
     )
     plasma = cells[cells["is_tumour_type"]]
+    types = ("cd4_t", "cd8_t", "nk", "innate_t", "monocyte", "eo_baso_mast", "stromal", "osteoblast")
+    around = [
+        (s.sample, patient, s.timepoint, s.day, "BM", "", f"share.{t}", *(np.nan,) * 4, "12 cells (fewer than 20)")
+        if i % 4 == 3
+        else (
+            s.sample,
+            patient,
+            s.timepoint,
+            s.day,
+            "BM",
+            "",
+            f"share.{t}",
+            x * k / 12,
+            max(0, x * k - 1) / 12,
+            (x * k + 1) / 12,
+            2345,
+            "",
+        )
+        for i, s in enumerate(samples.itertuples())
+        for k, t in enumerate(types)
+        for x in [rng.random()]
+    ]
     return Patient(
-        name=patient, samples=samples, cells=cells, arms=frame(TABLES["copy_number.arms"], arms),
+        name=patient, samples=samples, cells=cells,
+        microenvironment=frame(TABLES["embedding.microenvironment"], around), arms=frame(TABLES["copy_number.arms"], arms),
         malignant=plasma[["cell", "sample"]].assign(call="malignant"), fractions=fractions,
         profiles=frame(TABLES["clones.profiles"], profiles), tree=frame(TABLES["evolution.tree"], tree),
         burden=frame(TABLES["evolution.burden"], burden), landmarks=frame(TABLES["cure.landmarks"], landmarks), qol=qol,

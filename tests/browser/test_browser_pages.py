@@ -69,10 +69,11 @@ def samples(results: factory.Results) -> dict[str, str]:
     """The page of a usual sample, and of one with a long name."""
     found = {}
     for row in (results.samples.iloc[0], results.samples.iloc[3]):
-        name, cells = row["sample"], results.root / "cells"
+        name, cells, embedding = row["sample"], results.root / "cells", results.root / "embedding"
         sample = read_sample(
             name, sheet=row.to_dict(), qc=str(cells / f"{name}.qc.tsv.gz"), qc_facts=str(cells / f"{name}.qc.json"),
-            cells=str(results.root / "embedding/cells.tsv.gz"),
+            cells=str(embedding / "cells.tsv.gz"), identity=str(embedding / f"{row['patient']}.identity.tsv"),
+            groups=str(embedding / f"{row['patient']}.groups.tsv"),
         )  # fmt: skip
         found[f"sample {name}"] = sample_page(
             sample, tumour_types=["plasma"], settings={"max_types": 16, "min_values_violin": 10}, facts={}
@@ -101,7 +102,7 @@ def pages(folder: Path) -> dict[str, str]:
 def test_pages_in_a_browser(tmp_path: Path, width: int) -> None:
     for name, html in pages(tmp_path).items():
         seen = measure(html, tmp_path, width)
-        assert seen["sections"] == (7 if name.startswith("sample ") else 11), name
+        assert seen["sections"] == (8 if name.startswith("sample ") else 13), name
         assert seen["touching"] == [], f"{name}: text over text in a figure"
         assert seen["loaded"] == [], f"{name}: the page asked the network for something"
         assert seen["page"] <= seen["window"] and seen["wide"] == [], f"{name}: the page scrolls sideways at {width} px"

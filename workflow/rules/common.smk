@@ -96,3 +96,8 @@ def of_patient(pattern):
     return lambda wildcards: expand(
         pattern, sample=COHORT.samples_of(wildcards.patient)
     )
+
+
+def of_each_patient(pattern):
+    """The pattern for the patient of each sample of the cohort, in the samples' order (a patient comes again)."""
+    return [pattern.format(patient=patient) for patient in COHORT.samples["patient"]]

@@ -34,6 +34,8 @@ rule report_sample:
         **{name: OVER_COHORT([pattern]) for name, pattern in paths.PER_SAMPLE.items()},
         counts=OVER_COHORT(["results/cells/{sample}.counts.h5ad"]),
         cells=paths.PER_COHORT["cells"],
+        identity=of_each_patient(paths.PER_PATIENT["identity"]),
+        groups=of_each_patient(paths.PER_PATIENT["groups"]),
         templates=template_files(),
     output:
         pages=report(

@@ -26,9 +26,11 @@ from marrowclone.report.figures import (
     quality,
     score,
     style,
+    surroundings,
     timeline,
 )
 from marrowclone.report.sections import group_shares, sample_title
+from marrowclone.report.surroundings import columns_of
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,8 @@ def figures_of(patient: gather.Patient) -> dict[str, Figure]:
         "timeline": timeline.timeline(patient.samples, clinical),
         "composition": composition.composition(group_shares(patient.cells, patient.samples), names, totals),
     }
+    if len(patient.microenvironment):
+        found["surroundings"] = surroundings.shares(*columns_of(patient))
     if len(patient.arms):
         found["arms"] = copy_number.arm_states(patient.arms)
         found["profiles"] = copy_number.ratio_profiles(patient.profiles)

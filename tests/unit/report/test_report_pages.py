@@ -96,8 +96,8 @@ def test_sections_come_in_story_order_each_with_its_reading(results: factory.Res
     html = page(patient(results, "P1"))
     ids = re.findall(r'<section id="([\w-]+)"', html)
     assert ids == [
-        "glance", "spectrum", "timeline", "cells", "copy-number", "clones", "burden", "dynamics", "resistance",
-        "quality", "methods",
+        "glance", "spectrum", "timeline", "cells", "microenvironment", "tumour", "copy-number", "clones", "burden",
+        "dynamics", "resistance", "quality", "methods",
     ]  # fmt: skip
     assert html.count('<p class="how">') == len(ids), "each section says how to read it"
 
@@ -158,6 +158,7 @@ def test_header_only_tables_give_a_page(tmp_path: Path) -> None:
     for field, name in {
         **gather.PATIENT_TABLES,
         "cells": "embedding.cells",
+        "microenvironment": "embedding.microenvironment",
         "landmarks": "cure.landmarks",
         "qol": "cure.qol",
     }.items():
@@ -170,7 +171,7 @@ def test_header_only_tables_give_a_page(tmp_path: Path) -> None:
 
 def test_ten_clones_ten_timepoints_long_names() -> None:
     html = page(factory.stress_patient())
-    assert html.count("<figure>") == 9
+    assert html.count("<figure>") == 10
     assert "low: events on 3q" in html, "rung R5 carries its warning"
 
 

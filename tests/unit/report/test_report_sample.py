@@ -75,10 +75,11 @@ def typed(qc: pd.DataFrame, types: list[str], tumour: tuple[str, ...] = ("plasma
 def real(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     """P1's diagnosis as the factory writes it, with everything that a page can show."""
     results = factory.make_results(tmp_path_factory.mktemp("results"))
-    cells = results.root / "cells"
+    cells, embedding = results.root / "cells", results.root / "embedding"
     return read_sample(
         "P1_dx", sheet=results.samples.iloc[0].to_dict(), qc=str(cells / "P1_dx.qc.tsv.gz"),
-        qc_facts=str(cells / "P1_dx.qc.json"), cells=str(results.root / "embedding/cells.tsv.gz"),
+        qc_facts=str(cells / "P1_dx.qc.json"), cells=str(embedding / "cells.tsv.gz"),
+        identity=str(embedding / "P1.identity.tsv"), groups=str(embedding / "P1.groups.tsv"),
     )  # fmt: skip
 
 
@@ -234,7 +235,7 @@ def test_every_oddity_has_a_page(kind: str) -> None:
     sample = odd_samples()[kind]
     html = page(sample)
     text = text_of(html)
-    assert html.count("<section ") == 7 and "nan" not in text.lower().split()
+    assert html.count("<section ") == 8 and "nan" not in text.lower().split()
     assert "<label>" not in html and "<b>&" not in html, "names are escaped"
     said = {
         "no file": "No barcode was read.",

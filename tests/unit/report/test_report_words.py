@@ -83,6 +83,7 @@ def test_remarks_print_numbers_as_the_page_does() -> None:
     """A page must not say ``day 1000`` beside ``day 1,000``, nor ``1e-06``; names stay."""
     assert words.told("day 1000; 28644 of 4.2e+06; at most 1e-06") == "day 1,000; 28,644 of 4.2 × 10⁶; at most 1 × 10⁻⁶"
     assert words.told("CD138 of P2_2000, 0.0022") == "CD138 of P2_2000, 0.0022"
+    assert words.signed("z -0.2 with run-2024") == "z −0.2 with run-2024", "a hyphen in a name is no minus"
 
 
 def test_every_scale_that_is_scored_has_a_name() -> None:

@@ -10,10 +10,12 @@ import pandas as pd
 from ..keys import HEALTHY
 from . import words
 from .blocks import Section, Table
+from .clonality import receptor
 from .figures import cohort, composition
 from .figures.composition import legend_rows
 from .figures.style import clone_order
-from .gather import Patient, tumour_noun
+from .gather import Patient, empty, tumour_noun
+from .identity import listed, mismatched
 from .paths import patient_link
 from .render import render
 from .rows import rows_of
@@ -21,6 +23,7 @@ from .samples_table import samples_table
 from .sections import group_shares, qc_counts
 from .sentences import calls, clone_names, hidden, rung
 from .truth_table import WHOLE, truth_rows
+from .tumour import tumour_class
 
 #: Labels that a reader of the cohort wants to see at once.
 ALARMING = ("expanding", "reactivating", "re-emergent", "new")
@@ -29,6 +32,9 @@ ALARMING = ("expanding", "reactivating", "re-emergent", "new")
 def flags(patient: Patient, *, noun: str) -> list[str]:
     """Short remarks on a patient, worst first."""
     said = []
+    swapped = mismatched(patient.identity)
+    if swapped:
+        said.append(f"sample swap? {listed(swapped)}")
     if not len(patient.cells):
         said.append("no cell kept")
     elif not patient.cells["is_tumour_type"].eq(True).any():
@@ -58,6 +64,7 @@ def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
     visits = [words.timepoint(t) for t in dict.fromkeys(patient.samples["timepoint"].astype(str))]
     tier = "" if last is None else str(last["tier"])
     suffixes = [] if last is None else words.suffixes(str(last["tier_suffix"]))
+    tumour, mine = tumour_class(patient), receptor(patient)
     scored = last is not None and not words.missing(last["css"])
     return {
         "name": patient.name,
@@ -69,6 +76,9 @@ def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
         if len(patient.malignant)
         else words.NOT_KNOWN,
         "clones": str(len(names)) if names else words.NOT_KNOWN,
+        "tc_class": tumour.short,
+        "tc_confidence": tumour.confidence if tumour.known else "",
+        "receptor": mine.kind,
         "rung": rung(patient),
         "tier": tier or "–",
         "meaning": "healthy donor"
@@ -122,16 +132,24 @@ def embedding_section(cells: pd.DataFrame, *, dpi: int) -> Section:
 
 
 def samples_section(
-    samples: pd.DataFrame, qc: pd.DataFrame, cells: pd.DataFrame, *, facts: Mapping[str, Any], noun: str
+    samples: pd.DataFrame,
+    qc: pd.DataFrame,
+    cells: pd.DataFrame,
+    *,
+    facts: Mapping[str, Any],
+    noun: str,
+    identity: pd.DataFrame,
 ) -> Section:
     """Every sample in a row, with its worst check and a link to its page."""
     section = Section(
         "samples",
         "Samples",
-        "What was read and kept of each sample, and the worst of the checks made of it. A name leads to the sample's "
-        "own page: the knee, measures by cell type, and what was dropped and why.",
+        "What was read and kept of each sample, and the worst of the checks made of it, identity among them. A name "
+        "leads to the sample's own page: the knee, measures by cell type, and what was dropped and why.",
     )
-    section.tables.append(samples_table(samples, qc_counts(qc, samples), cells, facts=facts, noun=noun))
+    section.tables.append(
+        samples_table(samples, qc_counts(qc, samples), cells, facts=facts, noun=noun, identity=identity)
+    )
     return section
 
 
@@ -216,8 +234,10 @@ def cohort_page(
     ordered = sorted(patients, key=lambda p: (p.healthy, p.name))
     rows = [patient_row(p, noun=noun) for p in ordered]
     looked_at = {name: mine for p in ordered for name, mine in p.qc_facts.items()}
+    known = [p.identity for p in ordered if len(p.identity)]
+    identity = pd.concat(known, ignore_index=True) if known else empty("embedding.identity")
     sections = [
-        samples_section(samples, qc, cells, facts=looked_at, noun=noun),
+        samples_section(samples, qc, cells, facts=looked_at, noun=noun, identity=identity),
         embedding_section(cells, dpi=dpi),
         cells_section(samples, qc, cells),
         truth_section(truth),

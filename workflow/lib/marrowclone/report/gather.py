@@ -23,6 +23,8 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
     "summary": ("clone", "n_cells", "n_assigned", "nearest", "events", "d_prime", "misassignment", "note"),
     "trajectory": ("from_day", "to_day", "label", "probability", "evidence"),
 }
+#: Columns that are text in one table and numbers in others.
+TEXT: dict[str, tuple[str, ...]] = {"embedding.identity": ("value",)}
 
 
 def empty(name: str) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def read_one(name: str, path: str | Path | None) -> pd.DataFrame:
     """Read a contract table; an empty frame when there is no such file."""
     if not path or not Path(path).exists():
         return empty(name)
-    return tables.read_result(path)
+    return tables.read_result(path, text=TEXT.get(name, ()))
 
 
 def read_many(name: str, paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -77,6 +79,11 @@ class Patient:
     samples: pd.DataFrame
     qc: pd.DataFrame = field(default_factory=lambda: empty("cells.qc").assign(sample=""))
     cells: pd.DataFrame = field(default_factory=lambda: empty("embedding.cells"))
+    microenvironment: pd.DataFrame = field(default_factory=lambda: empty("embedding.microenvironment"))
+    clonality: pd.DataFrame = field(default_factory=lambda: empty("embedding.clonality"))
+    groups: pd.DataFrame = field(default_factory=lambda: empty("embedding.groups"))
+    drivers: pd.DataFrame = field(default_factory=lambda: empty("embedding.drivers"))
+    identity: pd.DataFrame = field(default_factory=lambda: empty("embedding.identity"))
     reference: pd.DataFrame = field(default_factory=lambda: empty("copy_number.reference"))
     malignant: pd.DataFrame = field(default_factory=lambda: empty("copy_number.malignant"))
     arms: pd.DataFrame = field(default_factory=lambda: empty("copy_number.arms"))
@@ -114,6 +121,10 @@ class Patient:
 
 #: Fields of :class:`Patient` that are one file per patient, with their contract table.
 PATIENT_TABLES: dict[str, str] = {
+    "clonality": "embedding.clonality",
+    "groups": "embedding.groups",
+    "drivers": "embedding.drivers",
+    "identity": "embedding.identity",
     "reference": "copy_number.reference",
     "malignant": "copy_number.malignant",
     "arms": "copy_number.arms",
@@ -147,7 +158,7 @@ def read_patient(
         paths of the QC tables of these samples; ``qc_facts`` of their ``qc.json``, whose warnings are ``warnings``.
     paths
         path by field: those of :data:`PATIENT_TABLES`, and the cohort's ``cells``,
-        ``landmarks`` and ``qol``. Files that are not there give empty frames.
+        ``microenvironment``, ``landmarks`` and ``qol``. Files that are not there give empty frames.
     clinical
         the cohort's clinical tables by name.
     """
@@ -156,6 +167,7 @@ def read_patient(
         path = Path(paths.get(key, ""))
         frames[key] = (tables.read_result(path) if path.is_file() else pd.DataFrame()).reindex(columns=list(columns))
     cells = read_one("embedding.cells", paths.get("cells"))
+    around = read_one("embedding.microenvironment", paths.get("microenvironment"))
     landmarks = read_one("cure.landmarks", paths.get("landmarks"))
     qol = read_one("cure.qol", paths.get("qol"))
     facts = read_qc_facts(qc_facts)
@@ -164,6 +176,7 @@ def read_patient(
         samples=sheet(samples),
         qc=read_many("cells.qc", qc),
         cells=cells[cells["patient"] == name].reset_index(drop=True),
+        microenvironment=around[around["patient"] == name].reset_index(drop=True),
         landmarks=landmarks[landmarks["patient"] == name].sort_values("day").reset_index(drop=True),
         qol=qol[qol["patient"] == name].sort_values("day", kind="stable").reset_index(drop=True),
         clinical=clinical,

@@ -16,6 +16,10 @@ from .record import code_hashes
 CLINICAL = ("mrd", "imaging", "response", "therapy", "cytogenetics", "pro", "outcome")
 #: A patient's files by field of :class:`~marrowclone.report.gather.Patient`: what follows ``{patient}.``.
 SUFFIXES: dict[str, str] = {
+    "clonality": "clonality.tsv.gz",
+    "groups": "groups.tsv",
+    "drivers": "drivers.tsv",
+    "identity": "identity.tsv",
     "reference": "reference.tsv",
     "malignant": "malignant.tsv.gz",
     "arms": "arms.tsv",
@@ -45,7 +49,7 @@ def files_of(name: str, inputs: Any) -> dict[str, str]:
         mine = [p for p in as_list(inputs.get(field)) if Path(p).name == f"{name}.{suffix}"]
         if mine:
             found[field] = mine[0]
-    for field in ("cells", "landmarks", "qol"):
+    for field in ("cells", "microenvironment", "landmarks", "qol"):
         shared = as_list(inputs.get(field))
         if shared:
             found[field] = shared[0]

@@ -15,6 +15,10 @@ PER_SAMPLE: dict[str, str] = {
 SAMPLE_PAGE = "results/report/samples/{sample}.html"
 #: Read for every patient.
 PER_PATIENT: dict[str, str] = {
+    "clonality": "results/embedding/{patient}.clonality.tsv.gz",
+    "groups": "results/embedding/{patient}.groups.tsv",
+    "drivers": "results/embedding/{patient}.drivers.tsv",
+    "identity": "results/embedding/{patient}.identity.tsv",
     "reference": "results/copy_number/{patient}.reference.tsv",
     "malignant": "results/copy_number/{patient}.malignant.tsv.gz",
     "arms": "results/copy_number/{patient}.arms.tsv",
@@ -33,6 +37,7 @@ PER_PATIENT: dict[str, str] = {
 #: Read once.
 PER_COHORT: dict[str, str] = {
     "cells": "results/embedding/cells.tsv.gz",
+    "microenvironment": "results/embedding/microenvironment.tsv",
     "landmarks": "results/cure/landmarks.tsv",
     "qol": "results/cure/qol.tsv",
 }
@@ -47,11 +52,6 @@ UNREAD: tuple[str, ...] = (
     "results/embedding/training.tsv",
     "results/embedding/clusters.tsv",
     "results/embedding/integration.json",
-    "results/embedding/microenvironment.tsv",
-    "results/embedding/{patient}.clonality.tsv.gz",
-    "results/embedding/{patient}.groups.tsv",
-    "results/embedding/{patient}.drivers.tsv",
-    "results/embedding/{patient}.identity.tsv",
     "results/copy_number/{patient}.signal.h5ad",
     "results/clones/{patient}.seg",
     "results/evolution/{patient}.nwk",

@@ -20,6 +20,8 @@ from .gather import Patient, tumour_noun
 from .render import render
 from .sections import cells_section, clones_section, copy_number_section
 from .sentences import finding, glance, reference_words
+from .surroundings import microenvironment_section
+from .tumour import swap_note, tumour_section
 
 
 def methods_section(facts: Mapping[str, Any], *, reference: tuple[str, str]) -> Section:
@@ -62,6 +64,8 @@ def patient_sections(patient: Patient, *, noun: str, facts: Mapping[str, Any]) -
         trajectory_section(patient),
         timeline_section(patient),
         cells_section(patient),
+        microenvironment_section(patient),
+        tumour_section(patient),
         copy_number_section(patient, noun=noun),
         clones_section(patient),
         burden_section(patient),
@@ -93,7 +97,7 @@ def patient_page(patient: Patient, *, tumour_types: Sequence[str], facts: Mappin
         patient=patient.name,
         visits=visits,
         n_samples=len(patient.samples),
-        finding=finding(patient, noun=noun),
+        finding=" ".join([*swap_note(patient), finding(patient, noun=noun)]),
         glance=glance(patient),
         healthy=patient.healthy,
         sections=patient_sections(patient, noun=noun, facts=facts),

@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 
 from ..cells import store
-from . import gather
+from . import gather, words
+from .identity import NEUTRAL, identity_of
 from .words import missing
 
 #: Verdicts of a check, worst first, with the word that the page prints.
-VERDICTS: dict[str, str] = {"fail": "problem", "warn": "warning", "ok": "ok"}
+VERDICTS: dict[str, str] = {"fail": "problem", "warn": "warning", "ok": "ok", NEUTRAL: "not assessable"}
 #: The coarse guess of qc_cells, in the page's order, with its name. It needs no typing: dropped barcodes have it.
 COARSE_NAMES: dict[str, str] = {
     "plasma": "plasma-like", "lymphoid": "lymphoid", "myeloid": "myeloid", "erythroid": "erythroid",
@@ -26,13 +27,22 @@ KEPT = "kept"
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at in the sample as a whole; ``verdict`` is a key of :data:`VERDICTS`."""
+    """What was looked at in the sample as a whole; ``verdict`` is a key of :data:`VERDICTS`.
+
+    ``verbatim``: the text holds names of samples, whose digits are no numbers.
+    """
 
     name: str
     verdict: str
     text: str
     value: Any = None
     limit: Any = None
+    verbatim: bool = False
+
+    @property
+    def said(self) -> str:
+        """The text as the page prints it."""
+        return self.text if self.verbatim else words.told(self.text)
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Sample:
     cells: pd.DataFrame = field(default_factory=lambda: gather.empty("embedding.cells"))
     facts: Mapping[str, Any] = field(default_factory=dict)
     load: Mapping[str, Any] = field(default_factory=dict)
+    identity: pd.DataFrame = field(default_factory=lambda: gather.empty("embedding.identity"))
+    groups: pd.DataFrame = field(default_factory=lambda: gather.empty("embedding.groups"))
 
     @property
     def kept(self) -> pd.Series:
@@ -65,10 +77,12 @@ def read_sample(
     qc_facts: str | None = None,
     cells: str | None = None,
     counts: str | None = None,
+    identity: str | None = None,
+    groups: str | None = None,
 ) -> Sample:
     """Read one capture from the paths of its files; those that are not there give nothing.
 
-    ``sheet``: the capture's row of the sample sheet.
+    ``sheet``: the capture's row of the sample sheet; ``identity`` and ``groups`` are its patient's.
     """
     typed = gather.read_one("embedding.cells", cells)
     return Sample(
@@ -78,16 +92,23 @@ def read_sample(
         cells=typed[typed["sample"] == name].reset_index(drop=True),
         facts=gather.read_facts(qc_facts),
         load=load_facts(counts),
+        identity=gather.read_one("embedding.identity", identity),
+        groups=gather.read_one("embedding.groups", groups),
     )
 
 
-def checks(facts: Mapping[str, Any]) -> list[Check]:
-    """What QC found in the sample as a whole, worst first, otherwise in its own order.
+def checks(facts: Mapping[str, Any], identity: pd.DataFrame | None = None, sample: str = "") -> list[Check]:
+    """What was found in the sample as a whole, worst first, otherwise in its own order.
 
     ``facts["checks"]`` and those of ``facts["warnings"]`` that no check says already; facts without
-    checks give their warnings alone. A verdict that is not known counts as a warning.
+    checks give their warnings alone. A verdict that is not known counts as a warning. Before them, whether the
+    sample is its patient's: the rows of ``identity`` that are ``sample``'s.
     """
-    found = []
+    # first among their like: nothing else of the sample counts where it is another person's
+    found = [
+        Check(f"identity: {one.name}", one.verdict, one.text, one.value or None, verbatim=True)
+        for one in (identity_of(identity, sample) if identity is not None else [])
+    ]
     for row in facts.get("checks") or []:
         verdict = str(row.get("verdict", ""))
         found.append(
@@ -104,10 +125,10 @@ def checks(facts: Mapping[str, Any]) -> list[Check]:
     return sorted(found, key=lambda c: list(VERDICTS).index(c.verdict))
 
 
-def worst(facts: Mapping[str, Any]) -> str:
-    """The worst verdict; ``""`` when nothing was checked (no facts at all)."""
-    found = checks(facts)
-    if found:
+def worst(facts: Mapping[str, Any], identity: pd.DataFrame | None = None, sample: str = "") -> str:
+    """The worst verdict of :func:`checks`; ``""`` when nothing was checked (no facts at all)."""
+    found = checks(facts, identity, sample)
+    if found and found[0].verdict != NEUTRAL:
         return found[0].verdict
     return "ok" if facts else ""
 

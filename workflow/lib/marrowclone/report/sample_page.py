@@ -7,7 +7,9 @@ from typing import Any
 
 from . import words
 from .blocks import Section
+from .clonality import clonality_section
 from .gather import tumour_noun
+from .identity import mismatched
 from .paths import patient_link
 from .render import render
 from .sample import VERDICTS, Sample, checks, text_or, worst
@@ -20,6 +22,7 @@ AFTER_MEASURES: tuple[Callable[[Sample], Section], ...] = (
     doublets_section,
     ambient_section,
     types_section,
+    clonality_section,
 )
 
 
@@ -35,12 +38,14 @@ def finding(sample: Sample, *, noun: str) -> str:
         said.append(f"{noun.capitalize()}s among the kept cells: {of_all}.")
     elif kept:
         said.append("The kept cells were not typed.")
-    found = checks(sample.facts)
+    if sample.name in mismatched(sample.identity):
+        said.append("The cells hint at a sample swap.")
+    found = checks(sample.facts, sample.identity, sample.name)
     for verdict in ("fail", "warn"):
         count = sum(c.verdict == verdict for c in found)
         if count:
             said.append(f"{words.count(count, VERDICTS[verdict])}.")
-    if worst(sample.facts) == "ok":
+    if worst(sample.facts, sample.identity, sample.name) == "ok":
         said.append("No warnings.")
     return " ".join(said)
 

@@ -22,10 +22,11 @@ def checks_section(sample: Sample) -> Section:
     section = Section(
         "checks",
         "Checks of the sample",
-        "What quality control found in the sample as a whole. A warning asks for a look before results are believed; "
-        "a problem says that parts of the sample answer nothing. Passing all checks is no proof of a good sample.",
+        "What quality control found in the sample as a whole, and whether it is its patient's (identity). A warning "
+        "asks for a look before results are believed; a problem says that parts of the sample answer nothing, or that "
+        "tubes may have been exchanged. Passing all checks is no proof of a good sample.",
     )
-    found = checks(sample.facts)
+    found = checks(sample.facts, sample.identity, sample.name)
     if not found:
         section.blank = "No warnings." if sample.facts else "Nothing was checked: the sample has no QC facts."
         return section
@@ -34,7 +35,7 @@ def checks_section(sample: Sample) -> Section:
             ["Verdict", "Check", "What was found", "Value", "Limit"],
             [
                 [
-                    Mark(VERDICTS[c.verdict], verdict=c.verdict), words.plain(c.name), words.told(c.text),
+                    Mark(VERDICTS[c.verdict], verdict=c.verdict), words.plain(c.name), c.said,
                     _value(c.value), _value(c.limit),
                 ]
                 for c in found
@@ -44,7 +45,7 @@ def checks_section(sample: Sample) -> Section:
         if any(c.name for c in found)
         else Table(
             ["Verdict", "What was found"],
-            [[Mark(VERDICTS[c.verdict], verdict=c.verdict), words.told(c.text)] for c in found],
+            [[Mark(VERDICTS[c.verdict], verdict=c.verdict), c.said] for c in found],
         )
     )  # fmt: skip
     return section

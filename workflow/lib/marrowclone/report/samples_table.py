@@ -21,6 +21,7 @@ def samples_table(
     *,
     facts: Mapping[str, Mapping[str, Any]],
     noun: str,
+    identity: pd.DataFrame | None = None,
 ) -> Table:
     """A row per sample, in the sheet's order.
 
@@ -32,14 +33,17 @@ def samples_table(
         the cohort's typed cells.
     facts
         sample -> its ``qc.json``; a sample without one was not checked.
+    identity
+        ``keys.TABLES["embedding.identity"]`` of all patients.
     """
     tumour = cells.loc[cells["is_tumour_type"].eq(True), "sample"].value_counts()
     rows = []
     for row in rows_of(samples):
         name, mine = str(row.sample), facts.get(str(row.sample), {})
         read, kept = int(counts.loc[row.sample].sum()), int(counts.loc[row.sample, "kept"])
-        verdict, bad = worst(mine), [c for c in checks(mine) if c.verdict != "ok"]
-        said = words.told(bad[0].text) + (f"; and {len(bad) - 1} more" if len(bad) > 1 else "") if bad else ""
+        verdict = worst(mine, identity, name)
+        bad = [c for c in checks(mine, identity, name) if c.verdict in ("fail", "warn")]
+        said = bad[0].said + (f"; and {len(bad) - 1} more" if len(bad) > 1 else "") if bad else ""
         rows.append(
             [
                 Mark(name, href=sample_link(name)),

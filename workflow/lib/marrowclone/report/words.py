@@ -154,6 +154,11 @@ def told(text: Any) -> str:
     return re.sub(r"(?<![\w.,])\d{4,}(?![\w.])", lambda found: f"{int(found[0]):,}", said)
 
 
+def signed(text: Any) -> str:
+    """A chapter's remark with a minus before its negative numbers; hyphens within names stay."""
+    return re.sub(r"(?<=\s)-(?=\d)", "−", str(text))
+
+
 def between(lower: Any, upper: Any, *, as_share: bool = True) -> str:
     """``12% to 17%``; ``at most 17%`` when only one end is known; a dash when none is."""
     low, high = (share(lower), share(upper)) if as_share else (number(lower, 2), number(upper, 2))
