@@ -8,7 +8,7 @@ from marrowclone.run import job
 
 with job(snakemake) as run:
     per_sample = ("qc", "qc_facts", "counts", "identity", "groups")
-    files = zip(*(run.input[name] for name in per_sample), run.output.pages, strict=True)
+    files = zip(*(getattr(run.input, name) for name in per_sample), run.output.pages, strict=True)
     for row, (*paths, page) in zip(run.params.samples, files, strict=True):
         read = dict(zip(per_sample, paths, strict=True))
         sample = read_sample(row["sample"], sheet=row, cells=run.input.cells, **read)
