@@ -115,7 +115,7 @@ def main() -> int:
     """Print the tables; with ``--out`` also write them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--seeds", type=int, nargs="+", default=[20261])
-    parser.add_argument("--cells", type=int, default=700, help="barcodes per capture")
+    parser.add_argument("--cells", type=int, default=3000, help="barcodes per capture")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     table = pd.concat([measure(seed, options.cells) for seed in options.seeds], ignore_index=True)
