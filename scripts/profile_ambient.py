@@ -20,7 +20,7 @@ with job(snakemake) as run:
             sample=run.wildcards["sample"],
             genes=gene_table(run.input.genes),
             aliases=read_resource(run.input.aliases),
-            settings={"min_umi": run.settings["ambient_min_umi"]},
+            settings={"min_umi": run.settings["ambient_min_umi"], "genome": run.params.genome},
         )
     settings = {**run.params.limits, **run.settings}
     ambient = profile_ambient(counts, raw, panel=read_resource(run.input.markers), settings=settings, seed=run.seed)

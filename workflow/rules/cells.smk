@@ -56,6 +56,7 @@ rule profile_ambient:
         code=code("profile_ambient"),
         seed=config["seed"],
         raw_path=lambda wildcards: str(COHORT.samples.loc[wildcards.sample, "raw_path"]),
+        genome=settings("load_counts")["genome"],
         limits=settings("qc_cells"),
     script:
         "../../scripts/profile_ambient.py"

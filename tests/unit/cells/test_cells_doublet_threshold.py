@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marrowclone.cells.doublet_threshold import choose_threshold, excess_threshold, share_like_doublets
+from marrowclone.cells.doublet_threshold import choose_threshold, excess_threshold, share_like_doublets, solo_threshold
 
 
 def drawn(doublets: int, singlets: int, seed: int = 0, *, apart: float = 0.5):
@@ -52,3 +52,9 @@ def test_one_kind_of_cell_gives_no_doublets():
 def test_no_doublets_call_next_to_nothing():
     scores, simulated = drawn(0, 2000)
     assert (scores > excess_threshold(scores, simulated, share_like_doublets(scores, simulated))).mean() < 0.005
+
+
+def test_solo_never_calls_most_of_a_capture():
+    """It learns from two simulated doublets per barcode; of one cell type it calls all."""
+    assert (np.linspace(0.6, 1, 500) > solo_threshold(np.linspace(0.6, 1, 500), 0.004)[0]).mean() <= 0.08
+    assert solo_threshold(np.r_[np.full(960, 0.1), np.full(40, 0.9)], 0.008)[0] == 0.5

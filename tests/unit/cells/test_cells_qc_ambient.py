@@ -17,6 +17,7 @@ from marrowclone.cells.knee import knee
 from marrowclone.cells.metrics import survey
 from marrowclone.cells.qc import qc_cells
 from marrowclone.cells.sample_checks import sex_genes
+from marrowclone.errors import UserError
 from marrowclone.resources import RESOURCES, gene_table, read_resource
 
 QC = defaults("cells", "qc_cells") | {"doublet_method": "none"}
@@ -49,6 +50,14 @@ def soup_of(counts: ad.AnnData, raw: ad.AnnData | None = None):
 def judged(counts: ad.AnnData, raw: ad.AnnData | None = None):
     table, facts = qc_cells(counts, panel=PANEL, settings=QC, seed=1, ambient=soup_of(counts, raw), lineages=LINEAGES)
     return table.set_index("cell"), facts
+
+
+def test_raw_droplets_of_other_genes_are_refused_in_words():
+    cells, _ = simulate(MIX)
+    raw = with_empties(cells, 1500, 50)
+    raw.var_names = [f"mouse_{name}" for name in raw.var_names]
+    with pytest.raises(UserError, match="raw_path"):
+        soup_of(cells, raw)
 
 
 def test_raw_droplets_give_the_profile_and_called_cells_are_left_out():
@@ -98,7 +107,7 @@ def test_ambient_share_is_read_from_what_a_cell_cannot_make():
     profile = soup_of(noisy, with_empties(cells, 1500, 50))
     seen = survey(noisy, PANEL["symbol"])
     nearest = coarse_types(noisy, seen.table, PANEL, np.ones(noisy.n_obs, dtype=bool))["nearest"]
-    share = ambient_percent(seen, nearest, profile, noisy.var)
+    share = ambient_percent(seen, nearest, profile, noisy.var, np.ones(noisy.n_obs, dtype=bool))
     t_cells = (truth == "cd4_t").to_numpy()
     # 20% added, and 3 IGKC of 4,000 UMIs that every cell has: 0.3% of a profile of 12% Ig
     assert np.median(share[t_cells]) == pytest.approx(20, abs=2)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ..errors import UserError
 from .blocks import Counts, blocks_of, gene_sums, sum_rows
 from .coarse import IG_MAKERS, T_NK, T_NK_ONLY, coarse_types, surely_t_nk
 from .droplets import MOST_MEDIAN_SIZE, MOST_ONE_LINEAGE, judge_droplets, reduce_genes
@@ -32,6 +33,8 @@ SMALLEST = 0.1
 LEAST_T_NK = 10
 #: A profile tells nothing by genes that are less of it; expected UMIs that the capture's mean weighs. [J]
 LEAST_SHARE, PRIOR_EXPECTED = 0.005, 5.0
+#: Share of the raw droplets' UMIs on genes of the counts: less is another genome or another kind of file. [J]
+LEAST_SHARED = 0.5
 SOURCES = {
     "raw": "raw droplets",
     "unfiltered": "droplets of the unfiltered file",
@@ -208,6 +211,12 @@ def profile_ambient(
         if found is not None:
             # both stand on the reference genes first; genes of one file alone are left out
             share = pd.Series(found.share, index=raw.var.index).reindex(counts.var_names).fillna(0.0).to_numpy()
+            if share.sum() < LEAST_SHARED:
+                raise UserError(
+                    f"raw_path: found {100 * share.sum():.1f}% of the droplets' UMIs on genes of the sample's counts, "
+                    f"expected {100 * LEAST_SHARED:g}% or more.",
+                    hint="raw_path must be the unfiltered matrix of the same run, with the same genes.",
+                )
             return Ambient(share / share.sum(), True, found.facts)
     few = Droplets(counts.var, settings)
     seen = survey(counts, [*panel["symbol"], *T_NK_ONLY], lambda _, block: few.add(block))
@@ -231,7 +240,9 @@ def from_table(table: pd.DataFrame, facts: Mapping[str, Any], var_names: pd.Inde
     return Ambient(share.fillna(0.0 if complete else np.nan).to_numpy(dtype=float), complete, dict(facts))
 
 
-def ambient_percent(seen: Survey, nearest: pd.Series, ambient: Ambient, var: pd.DataFrame) -> np.ndarray:
+def ambient_percent(
+    seen: Survey, nearest: pd.Series, ambient: Ambient, var: pd.DataFrame, cells: np.ndarray
+) -> np.ndarray:
     """Ambient share of each barcode in %, from genes that its kind of cell does not make.
 
     Immunoglobulin in cells that make none, and haemoglobin in all but erythroid ones, over their share of the
@@ -246,6 +257,8 @@ def ambient_percent(seen: Survey, nearest: pd.Series, ambient: Ambient, var: pd.
         nearest type of each barcode.
     ambient, var
         the profile, and its genes.
+    cells
+        bool per barcode: passes the floors. Only these make the mean: an empty droplet is all soup.
     """
     total = seen.table["n_umi"].to_numpy(dtype=float)
     share = np.full(total.size, np.nan)
@@ -265,6 +278,7 @@ def ambient_percent(seen: Survey, nearest: pd.Series, ambient: Ambient, var: pd.
     told = expected > 0
     if not told.any():
         return share
-    typical = float(np.median(found[told] / expected[told]))
+    typical_of = told & cells if (told & cells).any() else told
+    typical = float(np.median(found[typical_of] / expected[typical_of]))
     share[told] = (found[told] + PRIOR_EXPECTED * typical) / (expected[told] + PRIOR_EXPECTED)
     return 100 * np.clip(share, 0.0, 1.0)

@@ -65,13 +65,26 @@ def choose_threshold(
     -------
     threshold (infinite: nothing is called), the rule in words.
     """
+    scores = scores[np.isfinite(scores)]
     alike = share_like_doublets(scores, simulated)
     if alike > MOST_ALIKE:
-        said = f"nothing called: {100 * alike:.0f}% of barcodes score like simulated doublets (one kind of cell?)"
-        return float("inf"), said
+        share = f"{min(100, 100 * alike):.0f}% of barcodes score like simulated doublets"
+        return float("inf"), f"nothing called: {share} (one kind of cell?)"
     most = max(MOST_TIMES_EXPECTED * rate, MOST_BELIEVED)
     excess = excess_threshold(scores, simulated, min(alike, most))
     believed = automatic is not None and np.mean(scores > automatic) <= most
     if believed and automatic is not None and automatic <= excess:
         return float(automatic), "dip between the two modes of simulated scores"
     return excess, f"most barcodes above it are doublets, if {100 * min(alike, most):.2g}% of all are"
+
+
+def solo_threshold(scores: np.ndarray, rate: float) -> tuple[float, str]:
+    """0.5 where that is believable, else the score above which the most believable share of barcodes lies.
+
+    SOLO learns from two simulated doublets per barcode, so that its probabilities are too high; in a small capture,
+    or one of a single cell type, it may call every barcode.
+    """
+    most = max(MOST_TIMES_EXPECTED * rate, MOST_BELIEVED)
+    if np.mean(scores > 0.5) <= most:
+        return 0.5, "probability above 0.5"
+    return float(np.quantile(scores, 1 - most)), f"highest {100 * most:.2g}% of probabilities (0.5 would call more)"

@@ -19,7 +19,7 @@ import pandas as pd
 
 from ..resources import RESOURCES, read_resource
 from .blocks import Counts, blocks_of, collect
-from .doublet_threshold import choose_threshold
+from .doublet_threshold import choose_threshold, solo_threshold
 from .genes import unwanted_for_latent
 
 #: Genes that the methods see.
@@ -29,6 +29,11 @@ MOST_NEIGHBOURS = 100
 #: Barcodes above which scrublet is run in random parts, and barcodes of a part at most. One channel of 10x is meant
 #: for up to 20,000 cells. [J]
 MOST_AT_ONCE, PART = 20_000, 10_000
+#: The rate that scrublet's scores are computed with, at least. It changes no ranks, but with a low one all scores lie
+#: in few bins of the histogram whose dip is the threshold (scanpy's default).
+SCORE_RATE = 0.05
+#: With fewer variable genes two types in one droplet cannot be told from one. [J]
+LEAST_GENES = 50
 #: Doublets per 1,000 recovered cells: 0.8% (10x user guides; science 1.3 [M-H]).
 RATE_PER_1000 = 0.008
 
@@ -96,15 +101,18 @@ def call_doublets(
         return result, facts | {"doublet_rule": "switched off"}
     if len(names) < settings["doublet_min_cells"]:
         return result, facts | {"doublet_rule": f"too few cells ({len(names)}) to simulate doublets from"}
+    genes = genes_for_doublets(counts, rows)
+    if len(genes) < LEAST_GENES:
+        return result, facts | {"doublet_rule": f"too few variable genes ({len(genes)}) to tell doublets by"}
     order = np.argsort(names.to_numpy())
-    matrix = collect(counts, genes_for_doublets(counts, rows), rows, dtype=np.float32)[order]
+    matrix = collect(counts, genes, rows, dtype=np.float32)[order]
     ordered = ad.AnnData(X=matrix, obs=pd.DataFrame(index=names[order]))
     if settings["doublet_method"] == "solo":
         scores = _solo(ordered, epochs=settings["solo_epochs"], seed=seed)
         result.loc[ordered.obs_names, "doublet_score"] = scores
-        result["doublet"] = (result["doublet_score"] > 0.5).to_numpy()
-        rule = "probability above 0.5"
-        return result, facts | {"doublet_method": "solo", "doublet_threshold": 0.5, "doublet_rule": rule}
+        threshold, rule = solo_threshold(scores, rate)
+        result["doublet"] = (result["doublet_score"] > threshold).to_numpy()
+        return result, facts | {"doublet_method": "solo", "doublet_threshold": threshold, "doublet_rule": rule}
     parts = parts_for_scrublet(len(names), seed)
     scores, simulated, automatic = _scrublet_in(parts, ordered, rate=rate, seed=seed)
     threshold, rule = choose_threshold(scores, simulated, automatic, rate)
@@ -148,13 +156,13 @@ def _scrublet(counts: ad.AnnData, *, rate: float, seed: int) -> tuple[np.ndarray
     import scanpy as sc
 
     data = counts.copy()
-    components = max(2, min(30, counts.n_obs - 1))
+    components = max(2, min(30, counts.n_obs - 1, counts.n_vars - 1))
     neighbours = min(round(0.5 * np.sqrt(counts.n_obs)), MOST_NEIGHBOURS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a failed threshold is answered by choose_threshold
         # exact neighbours: the same scores each time, and scanpy 1.11 cannot read pynndescent 0.7's answer
         sc.pp.scrublet(
-            data, expected_doublet_rate=rate, n_prin_comps=components, n_neighbors=neighbours,
+            data, expected_doublet_rate=max(rate, SCORE_RATE), n_prin_comps=components, n_neighbors=neighbours,
             use_approx_neighbors=False, random_state=seed % 2**31, verbose=False,
         )  # fmt: skip
     found = data.uns["scrublet"]

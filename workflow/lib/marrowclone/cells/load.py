@@ -294,7 +294,7 @@ def stream_droplets(
     take
         adds a block (droplets x ``var``, CSR int32) and its barcodes to the state.
     settings
-        ``min_umi``: droplets with fewer are passed over.
+        ``min_umi``: droplets with fewer are passed over; ``genome``: as the sample's counts are read.
 
     Returns
     -------
@@ -306,7 +306,7 @@ def stream_droplets(
         as :func:`marrowclone.cells.sources.open_source`, and when no droplet has so many UMIs.
     """
     settings = {**settings, "min_share_mapped": 0.0, "old_gene_model": "warn"}
-    with open_source(path, unfiltered=True) as stream:
+    with open_source(path, unfiltered=True, genome=settings.get("genome", "")) as stream:
         placing = _prepare(stream, sample, genes, aliases, settings, None)
         state, _, _ = _place_all(stream, placing, lambda: begin(placing.var), take, settings)
     return state

@@ -18,6 +18,7 @@ from .coarse import T_NK, T_NK_ONLY, coarse_types, surely_t_nk
 from .conflict import find_conflicts
 from .doublets import call_doublets
 from .droplets import judge_droplets, reduce_genes
+from .genes import mito_mask
 from .knee import knee
 from .markers import PLASMA_CORE
 from .metrics import Survey, survey
@@ -29,6 +30,8 @@ MIN_GROUP = 30
 #: Least SD of log library size within a type (science appendix A.5): the tail of a tight group is its
 #: cycling cells, which are what must not be lost.
 MIN_LOG_SD = 0.5
+#: Dropped small barcodes from which the size of an empty droplet is read.
+LEAST_EMPTY = 20
 #: A droplet has no more than so many times the capture's median ambient UMIs. [J]
 MOST_TIMES_SOUP = 2.0
 #: 1 / Phi^-1(3/4): makes a MAD of a normal sample estimate its SD.
@@ -133,7 +136,7 @@ def qc_cells(
     table["keep"] = table["reason"] == ""
     table["coarse_type"] = kinds["coarse"]
     table = table.join(soup).assign(conflict=conflict)
-    facts = _facts(table, kinds.assign(nearest=sure), failed, limits, settings) | doublet_facts
+    facts = _facts(table, kinds.assign(nearest=sure), failed, limits, settings, counts.var) | doublet_facts
     facts["ambient"] = dict(ambient.facts) if ambient is not None else None
     facts["conflicts"] = {str(k): int(v) for k, v in conflict[conflict != ""].value_counts().sort_index().items()}
     facts["sex_genes"] = sex_genes(chosen, table["keep"].to_numpy(), table["n_umi"].to_numpy())
@@ -159,7 +162,7 @@ def _soup(
     found = pd.DataFrame({"pct_ambient": np.nan, "p_ambient": np.nan, "ambient_like": False}, index=counts.obs_names)
     if ambient is None or not ambient.complete:
         return found
-    found["pct_ambient"] = ambient_percent(seen, kinds["nearest"], ambient, counts.var)
+    found["pct_ambient"] = ambient_percent(seen, kinds["nearest"], ambient, counts.var, eligible)
     reduced = reduce_genes(counts, seen.gene_umi)
     test = judge_droplets(
         reduced, (ambient.share * ambient.facts["n_umi"]) @ reduced.place, None, kinds["nearest"], eligible,
@@ -173,9 +176,10 @@ def _floating(
 ) -> pd.DataFrame:
     """Expected ambient UMIs of the lineages' genes (barcodes x symbols); zeros where the share is unknown."""
     genes = [g for g in lineages["symbol"] if g in counts.var_names]
+    known = pct_ambient.notna().to_numpy()
     amount = (n_umi * pct_ambient.fillna(0.0) / 100).to_numpy()
     # a T cell with a plasma cell in its droplet seems full of soup; soup does not depend on what the droplet holds
-    amount = np.minimum(amount, MOST_TIMES_SOUP * np.median(amount)) if len(amount) else amount
+    amount = np.minimum(amount, MOST_TIMES_SOUP * np.median(amount[known])) if known.any() else amount
     share = np.zeros(len(genes))
     if ambient is not None and ambient.complete:
         share = ambient.share[counts.var_names.get_indexer(pd.Index(genes))]
@@ -194,8 +198,11 @@ def _facts(
     failed: pd.DataFrame,
     limits: dict[str, float],
     settings: Mapping[str, Any],
+    var: pd.DataFrame,
 ) -> dict[str, Any]:
     kept = table[table["keep"]]
+    # an unfiltered file has thousands of droplets with a few UMIs: they are no measure of an empty one's soup
+    empty = table.loc[failed["few non-Ig UMIs"] & (table["n_umi_non_ig"] >= 20), "n_umi_non_ig"]
     columns = ["n_umi", "n_genes", "n_umi_non_ig", "n_genes_non_ig", "pct_mito", "pct_ig", "pct_hb"]
     return {
         "n_barcodes": len(table),
@@ -210,8 +217,9 @@ def _facts(
         "ambient_ig": ambient_ig(table, kinds["nearest"]),
         "n_ambient_like": int(table["ambient_like"].sum()),
         "median_pct_ambient": _median(kept["pct_ambient"]),
-        # an unfiltered file has thousands of droplets with a few UMIs: they are no measure of an empty one's soup
-        "median_umi_empty": _median(table.loc[failed["few non-Ig UMIs"] & (table["n_umi"] >= 20), "n_umi"]),
+        "n_doublet_or_conflict": int((failed["doublet"] | failed["marker conflict"]).sum()),
+        "n_mito_genes": int((mito_mask(var) & var["measured"].to_numpy(dtype=bool)).sum()),
+        "median_umi_non_ig_empty": _median(empty) if len(empty) >= LEAST_EMPTY else None,
     }
 
 
@@ -231,6 +239,8 @@ def _warnings(facts: dict[str, Any], var: pd.DataFrame, load: dict[str, Any], pa
         notes.append(f"only {share:.0f}% of barcodes passed (an unfiltered matrix, or a failed capture)")
     if facts["ambient_ig"] is not None and facts["ambient_ig"] > MOST_AMBIENT_IG:
         notes.append(f"ambient immunoglobulin: {facts['ambient_ig']:.1f}% of UMIs in T and NK cells")
+    if not facts["n_mito_genes"]:
+        notes.append("no mitochondrial gene is in the file: dying cells cannot be told")
     measured = var.index[var["measured"].to_numpy(dtype=bool)]
     absent = sorted(set(PLASMA_CORE) - set(measured))
     if absent:

@@ -52,20 +52,21 @@ def check_sample(facts: Mapping[str, Any], load: Mapping[str, Any], gene_umi: pd
     ambient = facts["ambient"] or {}
     hb = gene_umi[gene_umi.index.isin(["HBA1", "HBA2", "HBB"])].sum()
     plasma = facts["n_plasma_like"]
-    doublets = failed["doublet"] + failed["marker conflict"]
-    empty = facts.get("median_umi_empty")
+    doublets = facts["n_doublet_or_conflict"]
+    empty = facts.get("median_umi_non_ig_empty")
+    mito = facts["n_mito_genes"] > 0
     values: dict[str, float | None] = {
         "cells kept": facts["n_kept"],
         "median UMIs of kept cells": median.get("n_umi"),
-        "knee: UMIs of kept over dropped small barcodes": median["n_umi"] / empty if median and empty else None,
+        "knee: UMIs of kept over dropped small barcodes": median["n_umi_non_ig"] / empty if median and empty else None,
         "% of barcodes that hold ambient RNA only": (
             100 * facts["n_ambient_like"] / n if ambient.get("source") in ("raw", "filtered") else None
         ),
         "% ambient RNA in kept cells": facts["median_pct_ambient"],
         "% Ig of ambient RNA": ambient.get("pct_ig") if ambient.get("source") not in (None, "t_nk", "none") else None,
         "% haemoglobin in all UMIs": 100 * hb / max(1.0, gene_umi.sum()),
-        "median % mitochondrial": median.get("pct_mito"),
-        "% of barcodes dropped for mitochondria": 100 * failed["high mitochondrial share"] / n,
+        "median % mitochondrial": median.get("pct_mito") if mito else None,
+        "% of barcodes dropped for mitochondria": 100 * failed["high mitochondrial share"] / n if mito else None,
         "% doublets and conflicts": 100 * doublets / max(1, facts["n_kept"] + doublets),
         "% of plasma-like barcodes dropped": 100 * (1 - facts["n_plasma_like_kept"] / plasma) if plasma >= 20 else None,
         "% of UMIs on unknown genes": load.get("pct_umi_unmapped"),
