@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from captures_by_hand import PROFILES, defaults, simulate
 
-from marrowclone.cells.qc import metrics
+from marrowclone.cells.metrics import metrics
 from marrowclone.embedding.features import shared_genes
 from marrowclone.embedding.labels import read_all_labels, read_labels, standard_name
 from marrowclone.embedding.panel import label_clusters, softmax
