@@ -31,7 +31,7 @@ LEAST_SIMULATED, SIMULATED_PER_BARCODE = 6000, 2.0
 MOST_NEIGHBOURS = 100
 #: Nor fewer than the first number, as far as they are no larger share of the barcodes than the second: a doublet's
 #: score stands on the few real barcodes among its neighbours, and with one or two of them takes few values. [J]
-LEAST_NEIGHBOURS, MOST_OF_CAPTURE = 20, 0.04
+LEAST_NEIGHBOURS, MOST_OF_CAPTURE = 25, 0.05
 #: Barcodes above which scrublet is run in random parts, and barcodes of a part at most. One channel of 10x is meant
 #: for up to 20,000 cells. [J]
 MOST_AT_ONCE, PART = 20_000, 10_000
