@@ -1,15 +1,17 @@
 """What quality control keeps and drops, on simulated captures that know what each droplet holds.
 
-    make benchmark-cells        # PYTHONPATH=workflow/lib .venv/bin/python benchmarks/cells.py [--seeds 1 2] [--out DIR]
+    make benchmark-cells        # PYTHONPATH=workflow/lib .venv/bin/python benchmarks/cells.py [--seeds 1 2]
 
-Per capture: doublets found by scrublet as it comes, with our genes and threshold, and by all of our rules; droplets
-without a cell that are kept; plasma cells that are kept, cycling ones apart, beside what a cap of 5,000 genes on all
-cells would leave of them.
+Per capture: doublets found by scrublet as it comes, with our genes and threshold, and by all of our rules, with 95%
+intervals (Jeffreys) of recall and precision; droplets without a cell that are kept; plasma cells that are kept, cycling
+ones apart, beside what a cap of 5,000 genes on all cells would leave of them. With ``--repeats`` doublets are called
+again with other seeds of the method, and the table says how alike the calls are.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import warnings
 from collections.abc import Iterator
@@ -21,8 +23,10 @@ import numpy as np
 import pandas as pd
 
 from marrowclone.cells.ambient import profile_ambient
+from marrowclone.cells.doublets import call_doublets
 from marrowclone.cells.qc import qc_cells
 from marrowclone.check.schemas import chapter_schema, defaults
+from marrowclone.intervals import jeffreys
 from marrowclone.keys import cell_id
 from marrowclone.resources import RESOURCES, gene_table, read_resource
 from marrowclone.simulate import simulate
@@ -86,6 +90,45 @@ def plain_scrublet(counts: ad.AnnData, rows: pd.Series, seed: int) -> pd.Series:
     return found
 
 
+def share(of: pd.Series, among: pd.Series) -> float:
+    """Share of ``among`` that is ``of``; NaN of nothing."""
+    return float(of[among].mean()) if among.any() else float("nan")
+
+
+def with_interval(name: str, of: pd.Series, among: pd.Series) -> dict[str, float]:
+    """The share under its name, and its 95% interval as ``{name} lower`` and ``{name} upper``; NaN of nothing."""
+    found = of[among]
+    ends = jeffreys(float(found.sum()), len(found)) if len(found) else (float("nan"), float("nan"))
+    return {name: share(of, among), f"{name} lower": ends[0], f"{name} upper": ends[1]}
+
+
+def printed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for people: three digits, an interval behind the value that it belongs to."""
+    out = table.round(3)
+    for lower in [c for c in table.columns if c.endswith(" lower")]:
+        name = lower.removesuffix(" lower")
+        out[name] = [
+            f"{value:.3f} ({low:.3f}-{high:.3f})" if np.isfinite(value) else "-"
+            for value, low, high in zip(table[name], table[lower], table[f"{name} upper"], strict=True)
+        ]
+        out = out.drop(columns=[lower, f"{name} upper"])
+    return out
+
+
+def alike(counts: ad.AnnData, rows: np.ndarray, settings: dict[str, Any], seeds: range) -> dict[str, Any]:
+    """How alike the calls of several seeds are: fewest and most calls, mean and least Jaccard of two seeds' calls."""
+    calls = []
+    for seed in seeds:
+        found = call_doublets(counts, rows, settings=settings, seed=seed)[0]["doublet"]
+        calls.append(set(found.index[found]))
+    pairs = [len(a & b) / len(a | b) if a | b else 1.0 for a, b in itertools.combinations(calls, 2)]
+    numbers = [len(c) for c in calls]
+    return {
+        "fewest called": min(numbers), "most called": max(numbers),
+        "mean Jaccard": float(np.mean(pairs)), "least Jaccard": min(pairs),
+    }  # fmt: skip
+
+
 def judged(kind: str, table: pd.DataFrame, truth: pd.DataFrame, plain: pd.Series) -> dict[str, Any]:
     """One capture's figures; shares are NaN where there is nothing to take a share of."""
     doublet = truth["doublet"].astype(bool)
@@ -95,14 +138,11 @@ def judged(kind: str, table: pd.DataFrame, truth: pd.DataFrame, plain: pd.Series
     sound = ~table["reason"].str.contains("few|mitochondrial")
     capped = table["keep"] & (table["n_genes"] <= CAP)
 
-    def share(of: pd.Series, among: pd.Series) -> float:
-        return float(of[among].mean()) if among.any() else float("nan")
-
     row: dict[str, Any] = {"capture": kind, "barcodes": len(table), "doublets": int(two_types.sum())}
     ours = {"threshold": table["doublet"], "all rules": table["doublet"] | (table["conflict"] != "")}
     for name, called in {"plain scrublet": plain.loc[table.index], **ours}.items():
-        row[f"recall {name}"] = share(called, two_types & sound)
-        row[f"precision {name}"] = share(doublet, called & (truth["quality"] == "good"))
+        row |= with_interval(f"recall {name}", called, two_types & sound)
+        row |= with_interval(f"precision {name}", doublet, called & (truth["quality"] == "good"))
     return row | {
         "good cells kept": share(table["keep"], good & sound),
         "empty kept": share(table["keep"], truth["quality"] == "empty"),
@@ -115,8 +155,8 @@ def judged(kind: str, table: pd.DataFrame, truth: pd.DataFrame, plain: pd.Series
     }
 
 
-def measure(seed: int, cells: int) -> pd.DataFrame:
-    """A row per kind of capture."""
+def measure(seed: int, cells: int, repeats: int = 0) -> pd.DataFrame:
+    """A row per kind of capture; ``repeats``: seeds to call doublets with again."""
     chapter = defaults(chapter_schema("cells") or {})
     limits = chapter["qc_cells"]
     panel, lineages = read_resource(RESOURCES / "markers.tsv"), read_resource(RESOURCES / "lineages.tsv")
@@ -127,7 +167,12 @@ def measure(seed: int, cells: int) -> pd.DataFrame:
         table, _ = qc_cells(counts, panel=panel, settings=limits, seed=seed, ambient=ambient, lineages=lineages)
         table = table.set_index("cell")
         plain = plain_scrublet(counts, ~table["reason"].str.contains("few|mitochondrial"), seed)
-        rows.append({"seed": seed} | judged(kind, table, truth, plain) | {"soup": ambient.facts["source"]})
+        row = {"seed": seed} | judged(kind, table, truth, plain) | {"soup": ambient.facts["source"]}
+        if repeats > 1:
+            # the barcodes that the method saw: it scored them
+            scored = table["doublet_score"].notna().to_numpy()
+            row |= alike(counts, scored, limits, range(repeats))
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -136,10 +181,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--seeds", type=int, nargs="+", default=[20261])
     parser.add_argument("--cells", type=int, default=3000, help="barcodes per capture")
+    parser.add_argument("--repeats", type=int, default=0, help="seeds that doublets are called with again")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    table = pd.concat([measure(seed, options.cells) for seed in options.seeds], ignore_index=True)
-    text = table.round(3).to_string(index=False)
+    table = pd.concat([measure(seed, options.cells, options.repeats) for seed in options.seeds], ignore_index=True)
+    text = printed(table).to_string(index=False)
     print(text)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)

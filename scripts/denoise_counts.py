@@ -1,13 +1,11 @@
 """Take the ambient RNA out of one capture's counts (scAR)."""
 
-import json
 import os
-from pathlib import Path
 
 import anndata
 
 from marrowclone import tables
-from marrowclone.cells.ambient import from_table
+from marrowclone.cells.ambient import read_ambient
 from marrowclone.cells.denoise import denoise_counts, why_unchanged
 from marrowclone.cells.load import write_counts
 from marrowclone.embedding.device import choose_device
@@ -24,9 +22,8 @@ def device() -> str:
 with job(snakemake) as run:
     counts = anndata.read_h5ad(run.input.counts)
     qc = tables.read_result(run.input.qc)
-    facts_of_soup = json.loads(Path(run.input.ambient_facts).read_text())
-    ambient = from_table(tables.read_result(run.input.ambient), facts_of_soup, counts.var_names)
-    reason = why_unchanged(ambient, qc, run.settings)
+    ambient = read_ambient(run.input.ambient, run.input.ambient_facts, counts.var_names)
+    reason = why_unchanged(counts, qc, ambient, run.settings)
     if reason:
         run.say(f"WARNING the counts stay as read: {reason}")
         facts = {"method": "none", "reason": reason, "source": ambient.facts["source"]}

@@ -15,7 +15,7 @@ with job(snakemake) as run:
     if run.params.raw_path:
         raw = stream_droplets(
             run.params.raw_path,
-            lambda var: Droplets(var, run.settings, counts.obs["barcode"]),
+            lambda var: Droplets(var, run.settings, counts.obs["barcode"], place=f"raw_path {run.params.raw_path}"),
             Droplets.add,
             sample=run.wildcards["sample"],
             genes=gene_table(run.input.genes),
@@ -26,5 +26,7 @@ with job(snakemake) as run:
     ambient = profile_ambient(counts, raw, panel=read_resource(run.input.markers), settings=settings, seed=run.seed)
     facts = ambient.facts | {"knee": None if raw is None else knee(raw.n_umi())}
     run.say(f"ambient RNA from {facts['source_text']}: {facts['n_droplets']} droplets, {facts['n_umi']} UMIs")
+    if "raw_unused" in facts:
+        run.say(f"WARNING raw_path {run.params.raw_path} is not used: {facts['raw_unused']}")
     tables.write_table(run.output.ambient, ambient_table(ambient, counts.var), columns=TABLES["cells.ambient"])
     tables.write_json(run.output.facts, facts)

@@ -1,10 +1,7 @@
 """Keep or drop every barcode of one capture, with a reason."""
 
-import json
-from pathlib import Path
-
 from marrowclone import tables
-from marrowclone.cells.ambient import from_table
+from marrowclone.cells.ambient import read_ambient
 from marrowclone.cells.blocks import CountsFile
 from marrowclone.cells.qc import qc_cells
 from marrowclone.keys import TABLES
@@ -14,8 +11,7 @@ from marrowclone.run import job
 with job(snakemake) as run:
     counts = CountsFile(run.input.counts)
     panel = read_resource(run.input.markers)
-    facts_of_soup = json.loads(Path(run.input.ambient_facts).read_text())
-    ambient = from_table(tables.read_result(run.input.ambient), facts_of_soup, counts.var_names)
+    ambient = read_ambient(run.input.ambient, run.input.ambient_facts, counts.var_names)
     table, facts = qc_cells(
         counts,
         panel=panel,

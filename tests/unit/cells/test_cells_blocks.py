@@ -12,7 +12,7 @@ from scipy.special import gammaln
 
 from marrowclone.cells import doublets
 from marrowclone.cells.ambient import Droplets, profile_ambient
-from marrowclone.cells.blocks import CountsFile, blocks_of, collect, gene_sums, sum_groups, sum_rows
+from marrowclone.cells.blocks import CountsFile, blocks_of, collect, sum_groups, sum_rows
 from marrowclone.cells.dirichlet import MOST_LOOKED_UP, DirichletMultinomial, estimate_concentration
 from marrowclone.cells.droplets import N_GENES, reduce_genes
 from marrowclone.cells.knee import knee
@@ -74,7 +74,7 @@ def test_what_is_taken_of_blocks_is_what_indexing_gives(tmp_path, small_blocks):
     assert collect(file, columns, rows, dtype=np.float32).dtype == np.float32
     assert collect(file, columns, np.zeros(40, dtype=bool)).shape == (0, 3)  # nothing passed
     plain = np.asarray(whole[rows].sum(axis=0)).ravel()
-    assert (gene_sums(file, rows) == plain).all() and (sum_rows(whole, rows) == plain).all()
+    assert (sum_rows(file, rows) == plain).all() and (sum_rows(whole, rows) == plain).all()
     member = sparse.csr_matrix(np.vstack([rows, ~rows]).astype(float))
     assert (sum_groups(whole, member)[0] == plain).all()
     assert [w.start for w, _ in blocks_of(file)] == [w.start for w, _ in blocks_of(counts)]

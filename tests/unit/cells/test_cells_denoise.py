@@ -99,13 +99,25 @@ def test_genes_are_ambient_and_seen():
 
 
 def test_when_counts_stay_as_they_are():
-    _, _, qc, ambient = soupy()
-    assert why_unchanged(ambient, qc, SETTINGS) == ""
+    counts, _, qc, ambient = soupy()
+    assert why_unchanged(counts, qc, ambient, SETTINGS) == ""
     other = Ambient(ambient.share, True, ambient.facts | {"source": "filtered", "source_text": "barcodes"})
-    assert "not from droplets" in why_unchanged(other, qc, SETTINGS)
-    assert "fewer than min_cells" in why_unchanged(ambient, qc.iloc[:99], SETTINGS)
+    assert "not from droplets" in why_unchanged(counts, qc, other, SETTINGS)
+    assert "fewer than min_cells" in why_unchanged(counts, qc.iloc[:99], ambient, SETTINGS)
     # 100 plasma cells say nothing of how much soup they hold
-    assert "tell how much" in why_unchanged(ambient, qc[qc["coarse_type"] == "plasma"], SETTINGS)
+    assert "tell how much" in why_unchanged(counts, qc[qc["coarse_type"] == "plasma"], ambient, SETTINGS)
+    unused = Ambient(ambient.share, True, other.facts | {"raw_unused": "its droplets are 3"})
+    assert "raw_path: its droplets are 3" in why_unchanged(counts, qc, unused, SETTINGS)
+
+
+@pytest.mark.parametrize("n", [49, 50])
+def test_a_soup_of_few_genes_teaches_nothing(n):
+    counts, _, qc, ambient = soupy()
+    share = np.zeros_like(ambient.share)
+    seen = np.flatnonzero((ambient.share > 0) & (counts.X.getnnz(axis=0) >= 3))
+    share[seen[:n]] = 1 / n
+    why = why_unchanged(counts, qc, Ambient(share, True, ambient.facts), SETTINGS)
+    assert why == "" if n == 50 else why.startswith("49 genes are in the soup")
 
 
 def test_light_chains_come_from_the_counts_as_read(tmp_path):

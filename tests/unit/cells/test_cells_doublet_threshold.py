@@ -25,6 +25,14 @@ def test_the_share_of_doublets_is_read_off_the_scores():
     assert share_like_doublets(drawn(0, 2000)[0], simulated) < 0.01  # none there, none found
 
 
+def test_a_few_barcodes_do_not_make_the_share_of_a_small_capture():
+    """Of 600 barcodes with 30 doublets, two lie above the highest tail: the least of five such ratios is often 0."""
+    found = [share_like_doublets(*drawn(30, 570, seed=seed)) for seed in range(20)]
+    assert np.mean(found) == pytest.approx(0.05, abs=0.006)  # SD of one 0.009, so of the mean 0.002
+    assert min(found) > 0.01
+    assert max(share_like_doublets(*drawn(0, 600, seed=seed)) for seed in range(20)) < 0.01
+
+
 @pytest.mark.parametrize("automatic", [0.9, None, 0.05])
 def test_a_threshold_that_scrublet_misses_is_found(automatic):
     """Too high (0.9), none, or within the singlets (0.05: it would call nearly all)."""

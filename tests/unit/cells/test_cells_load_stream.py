@@ -15,11 +15,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from marrowclone.cells.load import load_counts, to_reference, write_counts
+from marrowclone.cells.ambient import Droplets
+from marrowclone.cells.load import load_counts, stream_droplets, to_reference, write_counts
 from marrowclone.cells.matrix import read_cells
 from marrowclone.cells.metrics import metrics, metrics_of_file
 from marrowclone.cells.sources import anndatas, base, open_source, read_source, spool, tenx
 from marrowclone.cells.store import read_facts
+from marrowclone.errors import UserError
 from marrowclone.resources import RESOURCES, gene_table, read_resource
 
 SETTINGS = defaults("cells", "load_counts")
@@ -37,6 +39,58 @@ def stream_to(path, out, **settings):
         settings=SETTINGS | settings,
     )  # fmt: skip
     return facts, ad.read_h5ad(out)
+
+
+def droplets_of(path):
+    settings = {"ambient_min_umi": 10, "ambient_max_umi": 100}
+    return stream_droplets(
+        path, lambda var: Droplets(var, settings), Droplets.add, sample="S1", genes=gene_table(),
+        aliases=read_resource(RESOURCES / "aliases.tsv"), settings={"min_umi": 10},
+    )  # fmt: skip
+
+
+def _halves(path):
+    with h5py.File(path, "a") as file:
+        data = file["matrix/data"][:].astype(float)
+        data[-1] = 0.5
+        del file["matrix/data"]
+        file["matrix/data"] = data
+
+
+def _outside(path):
+    with h5py.File(path, "a") as file:
+        file["matrix/indices"][-1] = 400
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def _zeros(path):
+    with h5py.File(path, "a") as file:
+        file["matrix/data"][:] = 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [(_halves, "0.5, which is no whole number"), (_outside, "400"), (_cut, "cannot be read"), (_zeros, "is empty")],
+)
+def test_what_is_wrong_with_raw_droplets_names_their_file(tmp_path, monkeypatch, damage, said):
+    """The sample has two matrices, and some of this shows only when the last block is read."""
+    monkeypatch.chdir(tmp_path)
+    damage(write("h5", tmp_path))
+    with pytest.raises(UserError) as error:
+        droplets_of("m.h5")
+    assert error.value.message.startswith("sample S1, raw_path m.h5: ") and said in error.value.message
+    assert error.value.hint and error.value.message.count("m.h5") == 1
+
+
+def test_droplets_that_are_all_too_small_are_no_mistake(tmp_path):
+    """They give no profile, which is said with the sample; they are no reason to give up."""
+    few = sparse.csr_matrix((np.ones(60, int), (np.arange(60), np.arange(60))), shape=(60, 400)).toarray()
+    path = write_h5(tmp_path / "m.h5", few, list(TABLE["gene_id"]), list(TABLE["symbol"]))
+    found = droplets_of(path)
+    assert found.n_umi().size == 0 and "are 0 with 0 UMIs" in found.too_little()
 
 
 @pytest.fixture

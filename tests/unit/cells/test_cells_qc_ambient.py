@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 from captures_by_hand import defaults, simulate
 from scipy import sparse
 
-from marrowclone.cells.ambient import ambient_percent, ambient_table, from_table, profile_ambient
+from marrowclone.cells.ambient import ambient_percent, ambient_table, from_table, profile_ambient, read_ambient
 from marrowclone.cells.coarse import coarse_types
 from marrowclone.cells.conflict import find_conflicts
 from marrowclone.cells.doublets import cycle_genes, genes_for_doublets
@@ -18,7 +20,9 @@ from marrowclone.cells.metrics import survey
 from marrowclone.cells.qc import qc_cells
 from marrowclone.cells.sample_checks import sex_genes
 from marrowclone.errors import UserError
+from marrowclone.keys import TABLES
 from marrowclone.resources import RESOURCES, gene_table, read_resource
+from marrowclone.tables import write_json, write_table
 
 QC = defaults("cells", "qc_cells") | {"doublet_method": "none"}
 SETTINGS = QC | defaults("cells", "profile_ambient")
@@ -58,6 +62,41 @@ def test_raw_droplets_of_other_genes_are_refused_in_words():
     raw.var_names = [f"mouse_{name}" for name in raw.var_names]
     with pytest.raises(UserError, match="raw_path"):
         soup_of(cells, raw)
+
+
+@pytest.mark.parametrize("suffix", ["counts", "raw", "both", "neither"])
+def test_called_cells_are_no_droplets_whichever_matrix_carries_the_suffix(suffix):
+    """Small called cells lie in the window of 10 to 100 UMIs; many tools cut ``-1`` off one of the two matrices."""
+    cells, _ = simulate(MIX)
+    small = with_empties(cells, 300, 50, prefix="C", seed=6)
+    raw = with_empties(small, 1500, 50)
+    small.obs["barcode"] = [b if suffix in ("counts", "both") else b.removesuffix("-1") for b in small.obs["barcode"]]
+    raw.obs["barcode"] = [b if suffix in ("raw", "both") else b.removesuffix("-1") for b in raw.obs["barcode"]]
+    assert soup_of(small, raw).facts == soup_of(cells[:, :], raw[~raw.obs_names.str.contains(":C")].copy()).facts
+
+
+def test_raw_droplets_that_give_no_profile_are_said_to_be_unused():
+    cells, _ = simulate(MIX)
+    few = with_empties(cells, 20, 50)  # about 1,000 UMIs
+    _, facts = judged(cells, few)
+    assert facts["ambient"]["source"] == "t_nk"
+    (check,) = [c for c in facts["checks"] if c["check"] == "raw droplets"]
+    assert check["verdict"] == "warn" and check["text"] in facts["warnings"]
+    n, umi = re.search(r"10 to 100 UMIs that are no called cells are (\d+) with (\d+) UMIs", check["text"]).groups()
+    assert int(n) <= 20 and 700 < int(umi) < 1300 and "expected 10 with 5000" in check["text"]
+    assert check["text"].endswith("immunoglobulin and haemoglobin in T and NK cells; other genes unknown")
+    for raw in (None, with_empties(cells, 1500, 50)):
+        assert "raw droplets" not in [c["check"] for c in judged(cells, raw)[1]["checks"]]
+
+
+def test_the_profile_is_read_as_it_was_written(tmp_path):
+    cells, _ = simulate(MIX)
+    found = soup_of(cells, with_empties(cells, 1500, 50))
+    write_table(tmp_path / "a.tsv.gz", ambient_table(found, cells.var), columns=TABLES["cells.ambient"])
+    write_json(tmp_path / "a.json", found.facts)
+    again = read_ambient(tmp_path / "a.tsv.gz", tmp_path / "a.json", cells.var_names)
+    assert again.complete and again.facts == found.facts
+    assert again.share == pytest.approx(found.share, rel=1e-5)  # six digits are written
 
 
 def test_raw_droplets_give_the_profile_and_called_cells_are_left_out():

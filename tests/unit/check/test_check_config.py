@@ -28,6 +28,10 @@ CASES = {
     "section is a text": ("clinical: mrd.tsv\n", "config.yaml line 1: key clinical: found 'mrd.tsv', expected a section of keys."),
     "types are one text": ("tumour_cell_types: plasma\n", "config.yaml line 1: key tumour_cell_types: found 'plasma', expected a list."),
     "no types": ("tumour_cell_types: []\n", "config.yaml line 1: key tumour_cell_types: found '[]', expected at least one entry."),
+    "droplets of no size": ("cells:\n  profile_ambient:\n    ambient_min_umi: 200\n    ambient_max_umi: 50\n", "config.yaml line 3: key cells.profile_ambient.ambient_min_umi: found '200', expected at most ambient_max_umi, which is 50. Hint: no droplet has as few and as many UMIs; droplets without a cell have some 10 to 100"),
+    "least over the default most": ("cells:\n  profile_ambient:\n    ambient_min_umi: 101\n", "config.yaml line 3: key cells.profile_ambient.ambient_min_umi: found '101', expected at most ambient_max_umi, which is 100. Hint: no droplet has as few and as many UMIs; droplets without a cell have some 10 to 100"),
+    "most under the default least": ("cells:\n  profile_ambient:\n    ambient_max_umi: 9\n", "config.yaml line 3: key cells.profile_ambient.ambient_max_umi: found '9', expected at least ambient_min_umi, which is 10. Hint: no droplet has as few and as many UMIs; droplets without a cell have some 10 to 100"),
+    "a text is one problem": ("cells:\n  profile_ambient:\n    ambient_min_umi: many\n", "config.yaml line 3: key cells.profile_ambient.ambient_min_umi: found 'many', expected an integer of at least 1 (UMI)."),
     "key twice": ("seed: 1\ndevice: cpu\nseed: 2\n", "config.yaml line 3: key seed stands there twice, first on line 1. Hint: YAML keeps the last one silently; remove one."),
 }  # fmt: skip
 
@@ -40,6 +44,19 @@ def test_broken_configuration(tmp_path, monkeypatch, case):
     with pytest.raises(InputProblems) as caught:
         configuration.load(yaml.safe_load(text), files=["config.yaml"])
     assert [str(p) for p in caught.value.problems] == [message]
+
+
+def test_droplets_of_one_size_are_a_range(tmp_path):
+    ends = {"ambient_min_umi": 100, "ambient_max_umi": 100}
+    found = configuration.load({"cells": {"profile_ambient": ends}})["cells"]["profile_ambient"]
+    assert found["ambient_min_umi"] == found["ambient_max_umi"] == 100
+
+
+def test_ranges_name_keys_that_are():
+    known = set(key_paths(config_schema()))
+    assert configuration.RANGES
+    for *section, low, high in configuration.RANGES:
+        assert {(*section, low), (*section, high)} <= known
 
 
 def test_command_line_has_no_line():

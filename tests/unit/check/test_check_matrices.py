@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from marrowclone.check import peek, tenx
 from marrowclone.errors import UserError
 from marrowclone.formats import detect, find_10x_files, resolve
 from unit.check.cohort_on_disk import BARCODES, GENES, counts, set_cell, write_h5, write_h5ad, write_mtx
@@ -190,6 +191,123 @@ def test_an_h5ad_of_several_captures_is_noted(cohort, check):
     set_cell(cohort / "samples.tsv", 4, "path", "x.h5ad")
     _, found = check()
     assert any("obs['orig.ident'] tells 2 values apart (a, b)" in note for note in found.notes)
+
+
+def add_raw(cohort, path, *, line=4):
+    """The sheet with a column raw_path, which names ``path`` on one line."""
+    rows = (cohort / "samples.tsv").read_text().splitlines()
+    ends = ["raw_path", *(path if i == line else "" for i in range(2, len(rows) + 1))]
+    (cohort / "samples.tsv").write_text("".join(f"{r}\t{e}\n" for r, e in zip(rows, ends, strict=True)))
+
+
+#: Raw droplets of a run are looked for as such: what holds filtered ones alone is another case.
+RAW = {name: case for name, case in {**CASES, **MORE}.items() if name != "only droplets"}
+
+
+@pytest.mark.parametrize("case", RAW)
+def test_broken_droplets(cohort, problems, case):
+    name, write, parts = RAW[case]
+    write(cohort / name)
+    add_raw(cohort, name)
+    found = problems(read_matrices=True)
+    assert len(found) == 1 and found[0].startswith(f"samples.tsv line 4, column raw_path: {name}")
+    assert all(part in found[0] for part in parts), found[0]
+
+
+def test_droplets_that_are_not_there_or_filtered(cohort, problems):
+    add_raw(cohort, "data/nowhere")
+    (found,) = problems(read_matrices=True)
+    assert found.startswith("samples.tsv line 4, column raw_path: found 'data/nowhere', no such file or folder")
+    set_cell(cohort / "samples.tsv", 4, "raw_path", "run")
+    write_mtx(cohort / "run/filtered_feature_bc_matrix", counts())
+    (found,) = problems(read_matrices=True)
+    assert "column raw_path: run: only filtered counts" in found and "Hint: they belong in the column path" in found
+
+
+def test_sound_droplets_pass_however_many(cohort, check, monkeypatch):
+    monkeypatch.setattr(peek, "UNFILTERED", 12)
+    write_mtx(cohort / "raw", counts())
+    add_raw(cohort, "raw")
+    set_cell(cohort / "samples.tsv", 4, "path", "data/P1_rel.h5ad")
+    _, found = check()
+    # 12 barcodes are as many here as an unfiltered matrix has: said of each path, and not of raw_path
+    assert sum("unfiltered droplets belong" in note for note in found.notes) == 5
+
+
+def test_labels_are_held_against_path_not_raw_path(cohort, problems):
+    write_mtx(cohort / "raw", counts(), barcodes=[f"{b.removesuffix('-1')}-2" for b in BARCODES])
+    add_raw(cohort, "raw", line=5)  # the line with labels of its own
+    assert problems(read_matrices=True) == []
+
+
+def test_millions_of_barcodes_are_counted_and_not_held(cohort, monkeypatch):
+    monkeypatch.setattr(tenx, "UNFILTERED", 5)
+    write_mtx(cohort / "x", counts())
+    seen = tenx.peek_mtx(find_10x_files(cohort / "x"))
+    assert (seen.n_cells, list(seen.barcodes)) == (12, BARCODES[:5])
+    write_mtx(cohort / "x", counts(), barcodes=BARCODES[:-1])
+    with pytest.raises(UserError, match="and 11 in barcodes"):
+        tenx.peek_mtx(find_10x_files(cohort / "x"))
+
+
+RUNS = {
+    "cell ranger": ("outs/filtered_feature_bc_matrix", "outs/raw_feature_bc_matrix", "outs"),
+    "starsolo": ("Solo.out/Gene/filtered", "Solo.out/Gene/raw", "Solo.out"),
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_one_run_is_both_path_and_raw_path(cohort, problems, kind):
+    filtered, raw, run = RUNS[kind]
+    write_mtx(cohort / filtered, counts())
+    write_mtx(cohort / raw, counts(2))
+    add_raw(cohort, run)
+    for path in (run, filtered):
+        set_cell(cohort / "samples.tsv", 4, "path", path)
+        set_cell(cohort / "samples.tsv", 4, "format", "auto")
+        assert problems(read_matrices=True) == []
+    # the run of another sample is its own
+    set_cell(cohort / "samples.tsv", 4, "path", run)
+    set_cell(cohort / "samples.tsv", 5, "path", run)
+    (found,) = problems(read_matrices=True)
+    assert found.startswith(f"samples.tsv line 5, column path: found '{run}', already the path of line 4")
+
+
+@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize("ends", [(0, 0), (2, 0), (1, 1), (1, 2)])
+def test_one_matrix_is_not_both(cohort, problems, kind, ends):
+    """Named twice, or once as itself and once by the run that holds it."""
+    filtered, raw, _ = RUNS[kind]
+    write_mtx(cohort / filtered, counts())
+    write_mtx(cohort / raw, counts(2))
+    path, other = (RUNS[kind][end] for end in ends)
+    add_raw(cohort, other)
+    set_cell(cohort / "samples.tsv", 4, "path", path)
+    set_cell(cohort / "samples.tsv", 4, "format", "auto")
+    (found,) = problems(read_matrices=True)
+    same = (filtered if ends[1] == 0 else raw) + "/matrix.mtx.gz"
+    assert found.startswith(
+        f"samples.tsv line 4, column raw_path: found '{other}', which is the same matrix as path ({same})"
+    )
+    assert "Hint: raw_path names the unfiltered droplets" in found
+
+
+@pytest.mark.parametrize("there", [0, 1])
+def test_a_run_with_one_matrix_is_said_to_lack_the_other(cohort, problems, there):
+    _, _, run = RUNS["cell ranger"]
+    write_mtx(cohort / RUNS["cell ranger"][there], counts())
+    add_raw(cohort, run)
+    set_cell(cohort / "samples.tsv", 4, "path", run)
+    set_cell(cohort / "samples.tsv", 4, "format", "auto")
+    (found,) = problems(read_matrices=True)
+    column, what = (("raw_path", "filtered"), ("path", "unfiltered"))[there]
+    assert found.startswith(f"samples.tsv line 4, column {column}: outs: only {what} counts")
+
+
+def test_one_file_is_not_both(cohort, problems):
+    add_raw(cohort, "data/P1_rel.h5ad")
+    (found,) = problems()
+    assert "column raw_path: found 'data/P1_rel.h5ad', which is the same matrix as path" in found
 
 
 def test_raw_path_of_a_run_means_its_droplets(cohort, problems):

@@ -83,6 +83,15 @@ def test_remarks_print_numbers_as_the_page_does() -> None:
     """A page must not say ``day 1000`` beside ``day 1,000``, nor ``1e-06``; names stay."""
     assert words.told("day 1000; 28644 of 4.2e+06; at most 1e-06") == "day 1,000; 28,644 of 4.2 × 10⁶; at most 1 × 10⁻⁶"
     assert words.told("CD138 of P2_2000, 0.0022") == "CD138 of P2_2000, 0.0022"
+    assert words.told("z -1234 of 5678.") == "z -1,234 of 5,678.", "a minus, and the end of a sentence"
+
+
+@pytest.mark.parametrize("name", ["P10001", "MM-10001", "10001-dx", "10001.2", "10001_dx", "P.10001", "A-10001-2000"])
+def test_names_in_remarks_keep_their_digits(name: str) -> None:
+    """A sample P10,001 is nowhere in the sheet. A name of digits alone is told by the word before it, or its quotes."""
+    said = f"as {name} and {name}, not {name}: 12000 UMIs"
+    assert words.told(said) == said.replace("12000", "12,000")
+    assert words.told("sample 10001 of patient 2000: '30001'") == "sample 10001 of patient 2000: '30001'"
     assert words.signed("z -0.2 with run-2024") == "z −0.2 with run-2024", "a hyphen in a name is no minus"
 
 

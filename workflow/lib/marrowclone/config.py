@@ -18,6 +18,12 @@ from .sheets import clip, parse_integer, parse_number
 KeyPath = tuple[str, ...]
 #: Where each key was set: path of keys -> (file, line); no line for what ``--config`` set.
 Places = dict[KeyPath, tuple[str, int | None]]
+#: Section, its key of the lower end, its key of the upper end -> hint for ends that are the wrong way round.
+RANGES: dict[KeyPath, str] = {
+    ("cells", "profile_ambient", "ambient_min_umi", "ambient_max_umi"): (
+        "no droplet has as few and as many UMIs; droplets without a cell have some 10 to 100"
+    ),
+}
 
 
 def _walk(node: yaml.Node | None, file: str, path: KeyPath, places: Places, problems: list[Problem]) -> None:
@@ -140,6 +146,30 @@ def _problems(config: Mapping[str, Any], schema: Mapping[str, Any], places: Plac
         yield Problem(file, line, None, f"key {'.'.join(keys)}: {message}" if keys else message, hint)
 
 
+def _contradictions(config: Mapping[str, Any], places: Places) -> Iterator[Problem]:
+    """Ranges whose two ends, each allowed by itself, leave nothing between them."""
+    for (*section, low_name, high_name), hint in RANGES.items():
+        low_keys, high_keys = (*section, low_name), (*section, high_name)
+        low, high = _value_at(config, low_keys), _value_at(config, high_keys)
+        if low is None or high is None or low <= high:
+            continue
+        # the default of the other one is not to blame
+        keys, other, much = (low_keys, high_name, "at most")
+        if low_keys not in places and high_keys in places:
+            keys, other, much = (high_keys, low_name, "at least")
+        value, limit = (low, high) if keys == low_keys else (high, low)
+        file, line = places.get(keys, ("config", None))
+        message = f"key {'.'.join(keys)}: found '{value}', expected {much} {other}, which is {limit}"
+        yield Problem(file, line, None, message, hint)
+
+
+def _value_at(config: Any, keys: Sequence[str]) -> float | None:
+    """The number at a path of keys; None where there is none (the schema says why)."""
+    for key in keys:
+        config = config.get(key) if isinstance(config, Mapping) else None
+    return config if isinstance(config, int | float) and not isinstance(config, bool) else None
+
+
 def check(user_config: Any, *, files: Sequence[str] = ()) -> tuple[dict[str, Any], list[Problem], Places]:
     """Check a configuration without raising.
 
@@ -160,7 +190,9 @@ def check(user_config: Any, *, files: Sequence[str] = ()) -> tuple[dict[str, Any
     places |= _overridden(user_config, files)
     config = _coerce(user_config, schema)
     problems += _problems(config, schema, places)
-    return fill_defaults(config, schema), problems, places
+    filled = fill_defaults(config, schema)
+    problems += _contradictions(filled, places)
+    return filled, problems, places
 
 
 def load(user_config: Mapping[str, Any], *, files: Sequence[str] = ()) -> dict[str, Any]:

@@ -7,8 +7,10 @@ else only what T and NK cells carry and cannot make: immunoglobulin and haemoglo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -17,7 +19,8 @@ import pandas as pd
 from scipy import sparse
 
 from ..errors import UserError
-from .blocks import Counts, blocks_of, gene_sums, sum_rows
+from ..tables import read_result
+from .blocks import Counts, blocks_of, sum_rows
 from .coarse import IG_MAKERS, T_NK, T_NK_ONLY, coarse_types, surely_t_nk
 from .droplets import MOST_MEDIAN_SIZE, MOST_ONE_LINEAGE, judge_droplets, reduce_genes
 from .genes import hb_mask, ig_mask
@@ -57,7 +60,8 @@ class Ambient:
     complete
         whether it covers all genes.
     facts
-        source, n_droplets, n_umi, pct_ig, pct_hb, top_genes.
+        source, n_droplets, n_umi, pct_ig, pct_hb, top_genes; ``raw_unused`` (why raw droplets that were given are not
+        the source) where that is so.
     """
 
     share: np.ndarray
@@ -90,13 +94,17 @@ class Droplets:
     settings
         ``ambient_min_umi``, ``ambient_max_umi``: the droplets to use.
     called
-        barcodes that are cells by the filtered matrix, and are left out.
+        barcodes that are cells by the filtered matrix, and are left out, with or without the suffix ``-1``.
+    place
+        where they come from, for messages.
     """
 
-    def __init__(self, var: pd.DataFrame, settings: Mapping[str, Any], called: Iterable[str] = ()) -> None:
-        self.var = var
+    def __init__(
+        self, var: pd.DataFrame, settings: Mapping[str, Any], called: Iterable[str] = (), *, place: str = "raw_path"
+    ) -> None:
+        self.var, self.place = var, place
         self._limits = (settings["ambient_min_umi"], settings["ambient_max_umi"])
-        self._called = pd.Index(list(called), dtype=object)
+        self._called = _bare(called)
         self._sizes = [np.empty(0, dtype=np.int64)]
         self._umi, self._n = np.zeros(len(var)), 0
 
@@ -105,7 +113,7 @@ class Droplets:
         size = np.asarray(block.sum(axis=1, dtype=np.int64)).ravel()
         used = (size >= self._limits[0]) & (size <= self._limits[1])
         if barcodes is not None and len(self._called):
-            used &= self._called.get_indexer(pd.Index(barcodes, dtype=object)) < 0
+            used &= ~_bare(barcodes).isin(self._called)
         self._sizes.append(size)
         self._umi += np.asarray(used.astype(np.float64) @ block).ravel()
         self._n += int(used.sum())
@@ -114,12 +122,27 @@ class Droplets:
         """UMIs of every droplet."""
         return np.concatenate(self._sizes)
 
+    def too_little(self) -> str:
+        """Why they give no profile; empty when they give one."""
+        if self._umi.sum() >= LEAST_UMI and self._n >= LEAST_DROPLETS:
+            return ""
+        low, high = self._limits
+        return (
+            f"its droplets of {low} to {high} UMIs that are no called cells are {self._n} with {int(self._umi.sum())} "
+            f"UMIs, expected {LEAST_DROPLETS} with {LEAST_UMI}"
+        )
+
     def profile(self, source: str) -> Ambient | None:
         """What floats in them; None when they hold too few UMIs."""
-        if self._umi.sum() < LEAST_UMI or self._n < LEAST_DROPLETS:
+        if self.too_little():
             return None
         share = self._umi / self._umi.sum()
         return Ambient(share, True, describe(share, self.var, source, self._n, self._umi.sum()))
+
+
+def _bare(barcodes: Iterable[str]) -> pd.Index:
+    """Barcodes without the suffix ``-1``: many tools cut it off one of a capture's two matrices."""
+    return pd.Index([str(b).removesuffix("-1") for b in barcodes], dtype=object)
 
 
 def from_cells(
@@ -151,7 +174,7 @@ def from_cells(
     small = np.median(size[members]) <= MOST_MEDIAN_SIZE * test.clear_size
     if not small or max(test.lineages.values()) > MOST_ONE_LINEAGE:
         return None
-    umi = gene_sums(counts, members)
+    umi = sum_rows(counts, members)
     share = umi / umi.sum()
     facts = describe(share, counts.var, "filtered", int(members.sum()), umi.sum())
     return Ambient(share, True, facts | {"concentration": test.concentration})
@@ -163,7 +186,7 @@ def from_t_nk(counts: Counts, seen: Survey, kinds: pd.Series, settings: Mapping[
     share = np.full(counts.n_vars, np.nan)
     if rows.sum() < LEAST_T_NK:
         return Ambient(share, False, describe(share, counts.var, "none", 0, 0))
-    umi = gene_sums(counts, rows)
+    umi = sum_rows(counts, rows)
     known = ig_mask(counts.var) | hb_mask(counts.var)
     share[known] = umi[known] / umi.sum()
     return Ambient(share, False, describe(share, counts.var, "t_nk", int(rows.sum()), umi.sum()))
@@ -206,18 +229,31 @@ def profile_ambient(
         for where, block in blocks_of(raw):
             droplets.add(block, raw.obs["barcode"].iloc[where].to_numpy())
         raw = droplets
-    if raw is not None:
-        found = raw.profile("raw")
-        if found is not None:
-            # both stand on the reference genes first; genes of one file alone are left out
-            share = pd.Series(found.share, index=raw.var.index).reindex(counts.var_names).fillna(0.0).to_numpy()
-            if share.sum() < LEAST_SHARED:
-                raise UserError(
-                    f"raw_path: found {100 * share.sum():.1f}% of the droplets' UMIs on genes of the sample's counts, "
-                    f"expected {100 * LEAST_SHARED:g}% or more.",
-                    hint="raw_path must be the unfiltered matrix of the same run, with the same genes.",
-                )
-            return Ambient(share / share.sum(), True, found.facts)
+    found = None if raw is None else _from_raw(raw, counts.var_names)
+    if found is not None:
+        return found
+    found = _from_counts(counts, panel, settings, seed)
+    return found if raw is None else replace(found, facts=found.facts | {"raw_unused": raw.too_little()})
+
+
+def _from_raw(raw: Droplets, var_names: pd.Index) -> Ambient | None:
+    """Profile of a capture's unfiltered droplets on the genes of its counts; None when they hold too few UMIs."""
+    found = raw.profile("raw")
+    if found is None:
+        return None
+    # both stand on the reference genes first; genes of one file alone are left out
+    share = pd.Series(found.share, index=raw.var.index).reindex(var_names).fillna(0.0).to_numpy()
+    if share.sum() < LEAST_SHARED:
+        raise UserError(
+            f"{raw.place}: found {100 * share.sum():.1f}% of the droplets' UMIs on genes of the sample's counts, "
+            f"expected {100 * LEAST_SHARED:g}% or more.",
+            hint="raw_path must be the unfiltered matrix of the same run, with the same genes.",
+        )
+    return Ambient(share / share.sum(), True, found.facts)
+
+
+def _from_counts(counts: Counts, panel: pd.DataFrame, settings: Mapping[str, Any], seed: int) -> Ambient:
+    """Profile from the counts themselves: droplets of an unfiltered file, barcodes without a cell, T and NK cells."""
     few = Droplets(counts.var, settings)
     seen = survey(counts, [*panel["symbol"], *T_NK_ONLY], lambda _, block: few.add(block))
     found = few.profile("unfiltered")
@@ -238,6 +274,11 @@ def from_table(table: pd.DataFrame, facts: Mapping[str, Any], var_names: pd.Inde
     complete = facts["source"] not in ("t_nk", "none")
     share = table.set_index("symbol")["share"].reindex(var_names)
     return Ambient(share.fillna(0.0 if complete else np.nan).to_numpy(dtype=float), complete, dict(facts))
+
+
+def read_ambient(table: str | Path, facts: str | Path, var_names: pd.Index) -> Ambient:
+    """:class:`Ambient` on the genes ``var_names`` from the two files that ``profile_ambient`` wrote."""
+    return from_table(read_result(table), json.loads(Path(facts).read_text(encoding="utf-8")), var_names)
 
 
 def ambient_percent(

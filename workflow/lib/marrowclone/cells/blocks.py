@@ -56,6 +56,11 @@ class CountsFile:
         """Number of genes."""
         return len(self.var)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Barcodes, genes."""
+        return self.n_obs, self.n_vars
+
     def blocks(self) -> Iterator[tuple[slice, sparse.csr_matrix]]:
         """As :func:`blocks_of`."""
         with h5py.File(self.path, "r") as file:
@@ -75,16 +80,15 @@ class CountsFile:
 Counts: TypeAlias = ad.AnnData | CountsFile
 
 
-def blocks_of(counts: Counts) -> Iterator[tuple[slice, sparse.csr_matrix]]:
-    """Rows and their CSR counts, in order; together all barcodes."""
+def blocks_of(counts: Counts | sparse.csr_matrix) -> Iterator[tuple[slice, sparse.csr_matrix]]:
+    """Rows and their CSR counts, in order; together all barcodes.
+
+    Of a matrix in memory too: steps that need several numbers per value work on one block at a time.
+    """
     if isinstance(counts, CountsFile):
         yield from counts.blocks()
-    else:
-        yield from blocks_of_matrix(sparse.csr_matrix(counts.X))
-
-
-def blocks_of_matrix(matrix: sparse.csr_matrix) -> Iterator[tuple[slice, sparse.csr_matrix]]:
-    """The same of a matrix: steps that need several numbers per value work on one block at a time."""
+        return
+    matrix = sparse.csr_matrix(counts.X if isinstance(counts, ad.AnnData) else counts)
     for start, stop in row_ranges(matrix.indptr):
         yield slice(start, stop), matrix[start:stop]
 
@@ -129,26 +133,18 @@ def _kept(counts: Counts, rows: np.ndarray | None) -> Iterator[sparse.csr_matrix
             yield block[rows[where]]
 
 
-def sum_rows(matrix: sparse.csr_matrix, rows: np.ndarray) -> np.ndarray:
-    """(columns,) UMIs over the rows for which ``rows`` (bool) is true, as float."""
-    total = np.zeros(matrix.shape[1])
-    for where, block in blocks_of_matrix(matrix):
-        total += np.asarray(rows[where].astype(np.float64) @ block).ravel()
+def sum_rows(counts: Counts | sparse.csr_matrix, rows: np.ndarray) -> np.ndarray:
+    """(columns,) UMIs over the barcodes for which ``rows`` (bool) is true, as float, in one pass."""
+    total = np.zeros(counts.shape[1])
+    for where, block in blocks_of(counts):
+        if rows[where].any():
+            total += np.asarray(rows[where].astype(np.float64) @ block).ravel()
     return total
 
 
 def sum_groups(matrix: sparse.csr_matrix, member: sparse.csr_matrix) -> np.ndarray:
     """(groups x columns) UMIs; ``member``: groups x rows, 1 where a row is of the group."""
     total = np.zeros((member.shape[0], matrix.shape[1]))
-    for where, block in blocks_of_matrix(matrix):
+    for where, block in blocks_of(matrix):
         total += (member[:, where] @ block).toarray()
-    return total
-
-
-def gene_sums(counts: Counts, rows: np.ndarray) -> np.ndarray:
-    """(genes,) UMIs over some barcodes (bool), as float, in one pass."""
-    total = np.zeros(counts.n_vars)
-    for where, block in blocks_of(counts):
-        if rows[where].any():
-            total += np.asarray(rows[where].astype(np.float64) @ block).ravel()
     return total

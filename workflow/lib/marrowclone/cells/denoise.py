@@ -31,6 +31,8 @@ from .genes import hb_mask, ig_mask
 DROPLETS = ("raw", "unfiltered")
 #: A gene seen in fewer cells has no profile to learn. [J]
 LEAST_CELLS = 3
+#: A soup of fewer genes is a cut file's, or that of few lysed cells: of so few the network learns no cells. [J]
+LEAST_GENES = 50
 #: No more UMIs of a gene are taken out of a cell than this quantile of the soup's Poisson: a network that has not
 #: learnt a rare gene takes all of it for soup. [J]
 MOST_QUANTILE = 0.999
@@ -42,16 +44,25 @@ LEAST_TOLD = 20
 CHUNK = 512
 
 
-def why_unchanged(ambient: Ambient, qc: pd.DataFrame, settings: Mapping[str, Any]) -> str:
-    """Why the counts of a capture stay as they are; empty when they need not."""
+def why_unchanged(counts: ad.AnnData, qc: pd.DataFrame, ambient: Ambient, settings: Mapping[str, Any]) -> str:
+    """Why the counts of a capture stay as they are; empty when they need not. Arguments as :func:`denoise_counts`."""
     kept = qc[qc["keep"]]
     told = int(kept["pct_ambient"].notna().sum())
     if ambient.facts["source"] not in DROPLETS:
-        return f"the ambient profile is not from droplets without a cell ({ambient.facts['source_text']})"
+        unused = ambient.facts.get("raw_unused")
+        why = f"{ambient.facts['source_text']}; raw_path: {unused}" if unused else ambient.facts["source_text"]
+        return f"the ambient profile is not from droplets without a cell ({why})"
     if len(kept) < settings["min_cells"]:
         return f"{len(kept)} kept cells are fewer than min_cells ({settings['min_cells']})"
     if told < LEAST_TOLD:
         return f"{told} kept cells tell how much of them is ambient, expected {LEAST_TOLD} (a sorted sample?)"
+    rows = counts.obs_names.isin(kept["cell"])
+    n_genes = len(modelled_genes(sparse.csr_matrix(counts.X)[rows], ambient, settings["n_genes"]))
+    if n_genes < LEAST_GENES:
+        return (
+            f"{n_genes} genes are in the soup and in {LEAST_CELLS} kept cells or more, expected {LEAST_GENES} (few raw "
+            "droplets, or a file cut to chosen genes?)"
+        )
     return ""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
 
-from .blocks import blocks_of_matrix
+from .blocks import blocks_of
 
 #: Concentrations of the Dirichlet to choose from: droplets of one soup differ a little more than by chance.
 CONCENTRATIONS = 10.0 ** np.arange(2.5, 6.1, 0.25)
@@ -20,7 +20,7 @@ MOST_LOOKED_UP = 31
 def parts_of(counts: sparse.csr_matrix, rows: np.ndarray) -> Iterator[tuple[slice, sparse.csr_matrix]]:
     """Blocks of some rows (bool) as float64, and where they stand among those rows."""
     done = 0
-    for where, block in blocks_of_matrix(counts):
+    for where, block in blocks_of(counts):
         part = (block if rows[where].all() else block[rows[where]]).astype(np.float64)
         yield slice(done, done + part.shape[0]), part
         done += part.shape[0]

@@ -14,6 +14,10 @@ import numpy as np
 MOST_TIMES_EXPECTED, MOST_BELIEVED = 3.0, 0.08
 #: Quantiles of the simulated scores above which barcodes are counted. [J]
 UPPER = (0.5, 0.6, 0.7, 0.8, 0.9)
+#: Of those quantiles, the ones above which at least so many barcodes lie where the first share of a capture are
+#: doublets: the least of several ratios of one or two barcodes is near 0, whatever the capture holds. The median is
+#: always looked at. [J]
+USUAL_SHARE, LEAST_ABOVE = 0.05, 10
 #: When more barcodes than this share score like simulated doublets, the scores tell nothing: no capture has
 #: so many doublets, one of a single cell type looks like it. [J]
 MOST_ALIKE = 0.3
@@ -23,10 +27,12 @@ def share_like_doublets(scores: np.ndarray, simulated: np.ndarray) -> float:
     """Share of barcodes that score as simulated doublets do: the least ratio of the two upper tails.
 
     If a share p of the barcodes are doublets, at least p times the simulated ones' share lies above any score;
-    singlets add to it. The same thought estimates the share of true nulls from p-values (Storey 2002).
+    singlets add to it. Tails of too few barcodes do not count (:data:`LEAST_ABOVE`). The same thought estimates
+    the share of true nulls from p-values (Storey 2002).
     """
     ratios = []
-    for score in np.quantile(simulated, UPPER):
+    long_enough = [q for q in UPPER if q == UPPER[0] or round(scores.size * USUAL_SHARE * (1 - q), 9) >= LEAST_ABOVE]
+    for score in np.quantile(simulated, long_enough):
         expected = float(np.mean(simulated > score))
         if expected > 0:
             ratios.append(float(np.mean(scores > score)) / expected)

@@ -24,8 +24,14 @@ from .genes import unwanted_for_latent
 
 #: Genes that the methods see.
 N_GENES = 3000
-#: scrublet's neighbours are half the root of the cells, but no more: the table of neighbours must stay small. [J]
+#: Simulated doublets at least, and per barcode (scrublet's own number). With the two per barcode of a small capture the
+#: doublets that happened to be drawn decide which barcodes are called. [J]
+LEAST_SIMULATED, SIMULATED_PER_BARCODE = 6000, 2.0
+#: scrublet's neighbours are half the root of the barcodes, but no more than this: their table must stay small. [J]
 MOST_NEIGHBOURS = 100
+#: Nor fewer than the first number, as far as they are no larger share of the barcodes than the second: a doublet's
+#: score stands on the few real barcodes among its neighbours, and with one or two of them takes few values. [J]
+LEAST_NEIGHBOURS, MOST_OF_CAPTURE = 25, 0.05
 #: Barcodes above which scrublet is run in random parts, and barcodes of a part at most. One channel of 10x is meant
 #: for up to 20,000 cells. [J]
 MOST_AT_ONCE, PART = 20_000, 10_000
@@ -124,6 +130,12 @@ def call_doublets(
     return result, facts | {"doublet_method": "scrublet", "doublet_threshold": said, "doublet_rule": rule}
 
 
+def neighbours_for_scrublet(n_cells: int) -> int:
+    """Neighbours by which a barcode is scored, before scrublet adds those of its simulated doublets."""
+    least = min(LEAST_NEIGHBOURS, int(MOST_OF_CAPTURE * n_cells))
+    return min(max(round(0.5 * np.sqrt(n_cells)), least), MOST_NEIGHBOURS)
+
+
 def parts_for_scrublet(n_cells: int, seed: int) -> list[np.ndarray]:
     """Rows that scrublet sees together: all, or random parts of about one size.
 
@@ -157,13 +169,14 @@ def _scrublet(counts: ad.AnnData, *, rate: float, seed: int) -> tuple[np.ndarray
 
     data = counts.copy()
     components = max(2, min(30, counts.n_obs - 1, counts.n_vars - 1))
-    neighbours = min(round(0.5 * np.sqrt(counts.n_obs)), MOST_NEIGHBOURS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a failed threshold is answered by choose_threshold
         # exact neighbours: the same scores each time, and scanpy 1.11 cannot read pynndescent 0.7's answer
         sc.pp.scrublet(
-            data, expected_doublet_rate=max(rate, SCORE_RATE), n_prin_comps=components, n_neighbors=neighbours,
-            use_approx_neighbors=False, random_state=seed % 2**31, verbose=False,
+            data, expected_doublet_rate=max(rate, SCORE_RATE), n_prin_comps=components,
+            n_neighbors=neighbours_for_scrublet(counts.n_obs), use_approx_neighbors=False,
+            sim_doublet_ratio=max(SIMULATED_PER_BARCODE, LEAST_SIMULATED / counts.n_obs),
+            random_state=seed % 2**31, verbose=False,
         )  # fmt: skip
     found = data.uns["scrublet"]
     automatic = found.get("threshold")

@@ -243,7 +243,8 @@ def load_counts(
                     opened.close()  # of a file that proved unsorted, what was written so far
                     return opened.enter_context(CountsWriter(target, len(placing.var)))
 
-                writer, obs, more = _place_all(stream, placing, begin, lambda to, block, _: to.add(block), settings)
+                writer = _place_all(stream, placing, begin, lambda to, block, _: to.add(block))
+                obs, more = placing.finish(settings["min_share_mapped"])
                 facts.update(more)
                 writer.close(obs, placing.var, facts)
 
@@ -256,9 +257,8 @@ def _place_all(
     placing: _Placing,
     begin: Callable[[], Any],
     take: Callable[[Any, sparse.csr_matrix, np.ndarray], None],
-    settings: Mapping[str, Any],
-) -> tuple[Any, pd.DataFrame, dict[str, Any]]:
-    """``take`` each block, placed, with its barcodes, into what ``begin`` gave; that, ``obs`` and facts."""
+) -> Any:
+    """``take`` each block, placed, with its barcodes, into what ``begin`` gave; that."""
 
     def anew() -> Any:
         placing.again()
@@ -272,7 +272,7 @@ def _place_all(
     state = stream.consume(anew, one)
     if placing.n_seen != len(stream.barcodes):
         raise AssertionError(f"{shown(stream.path)}: {placing.n_seen} rows of {len(stream.barcodes)}")
-    return state, *placing.finish(settings["min_share_mapped"])
+    return state
 
 
 def stream_droplets(
@@ -298,17 +298,24 @@ def stream_droplets(
 
     Returns
     -------
-    The state.
+    The state; nothing was taken into it where no droplet has so many UMIs.
 
     Raises
     ------
     UserError
-        as :func:`marrowclone.cells.sources.open_source`, and when no droplet has so many UMIs.
+        as :func:`marrowclone.cells.sources.open_source`, and for a matrix without UMIs. It names ``raw_path``: the
+        sample's other matrix is sound by now.
     """
-    settings = {**settings, "min_share_mapped": 0.0, "old_gene_model": "warn"}
-    with open_source(path, unfiltered=True, genome=settings.get("genome", "")) as stream:
-        placing = _prepare(stream, sample, genes, aliases, settings, None)
-        state, _, _ = _place_all(stream, placing, lambda: begin(placing.var), take, settings)
+    settings = {**settings, "old_gene_model": "warn"}
+    try:
+        with open_source(path, unfiltered=True, genome=settings.get("genome", "")) as stream:
+            placing = _prepare(stream, sample, genes, aliases, settings, None)
+            state = _place_all(stream, placing, lambda: begin(placing.var), take)
+        if not placing.total:
+            raise UserError("the matrix is empty.", hint="give the unfiltered matrix of the sample's run.")
+    except UserError as error:
+        reason = error.message.removeprefix(f"{shown(path)}: ")
+        raise UserError(f"sample {sample}, raw_path {shown(path)}: {reason}", hint=error.hint) from None
     return state
 
 

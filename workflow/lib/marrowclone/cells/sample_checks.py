@@ -33,7 +33,7 @@ LIMITS: dict[str, tuple[float, float, bool, str]] = {
 
 
 def check_sample(facts: Mapping[str, Any], load: Mapping[str, Any], gene_umi: pd.Series) -> list[dict[str, Any]]:
-    """Every check of :data:`LIMITS` that the facts can answer, then what the loader had to say.
+    """Every check of :data:`LIMITS` that the facts can answer, raw droplets that were of no use, what the loader said.
 
     Parameters
     ----------
@@ -73,10 +73,15 @@ def check_sample(facts: Mapping[str, Any], load: Mapping[str, Any], gene_umi: pd
         "plasma-like cells kept": facts["n_plasma_like_kept"],
     }
     checks = [_judge(name, value) for name, value in values.items() if value is not None]
-    return checks + [
-        {"check": "loading", "value": None, "limit": None, "verdict": "warn", "text": str(text)}
-        for text in load.get("warnings", [])
-    ]
+    if ambient.get("raw_unused"):
+        why = f"raw_path was not used: {ambient['raw_unused']}; source of the ambient profile instead: "
+        checks.append(_remark("raw droplets", why + ambient["source_text"]))
+    return checks + [_remark("loading", str(text)) for text in load.get("warnings", [])]
+
+
+def _remark(check: str, text: str) -> dict[str, Any]:
+    """A warning that no number stands for."""
+    return {"check": check, "value": None, "limit": None, "verdict": "warn", "text": text}
 
 
 def _judge(name: str, value: float) -> dict[str, Any]:

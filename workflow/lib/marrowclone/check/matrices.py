@@ -128,10 +128,10 @@ def check_matrices(
             try:
                 counts = column == "path"
                 source = resolve(Path(text), form if counts else "auto", unfiltered=not counts)
-                if read and counts:
+                if read:
                     seen = peek(source, genome)
-                    barcodes = seen.barcodes
-                    judge(seen, notes, entry.get("sample", text))
+                    judge(seen, notes, entry.get("sample", text), unfiltered=not counts)
+                    barcodes = seen.barcodes if counts else barcodes
             except UserError as error:
                 sheet.report(entry.line, column, error.message, error.hint)
             except OSError as error:

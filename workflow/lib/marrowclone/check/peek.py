@@ -102,8 +102,19 @@ def check_values(values: np.ndarray, place: str) -> None:
             raise UserError(f"{place} holds {what} (such as {values[bad][0]:.4g}), expected raw counts.", hint=hint)
 
 
-def judge(peek: Peek, notes: list[str], name: str) -> None:
+def judge(peek: Peek, notes: list[str], name: str, *, unfiltered: bool = False) -> None:
     """Refuse a matrix that cannot be a capture's raw counts; note what is merely odd.
+
+    Parameters
+    ----------
+    peek
+        what was seen of it.
+    notes
+        added to.
+    name
+        of the sample.
+    unfiltered
+        whether it is a ``raw_path``, which may have any number of barcodes.
 
     Raises
     ------
@@ -135,6 +146,7 @@ def judge(peek: Peek, notes: list[str], name: str) -> None:
             f"{peek.place}: {repeated} barcodes stand there more than once (such as {first!r}).",
             hint="one capture per row of the sheet; were several merged into one file?",
         )
-    notes.extend(f"{name}: {note}." for note in peek.notes)
-    if peek.n_cells >= UNFILTERED:
+    where = f"{name}, raw_path" if unfiltered else name
+    notes.extend(f"{where}: {note}." for note in peek.notes)
+    if peek.n_cells >= UNFILTERED and not unfiltered:
         notes.append(f"{name}: {peek.n_cells} barcodes; unfiltered droplets belong in the column raw_path.")

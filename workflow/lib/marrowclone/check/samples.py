@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError, shown
+from ..formats import resolve
 from ..keys import HEALTHY, TIMEPOINTS
 from ..sheets import Sheet, clip
 from .rows import Entry, check_repeats, check_rows
@@ -182,8 +184,23 @@ def _check_course(sheet: Sheet, patient: str, entries: Sequence[Entry]) -> None:
             break
 
 
+def _matrix_of(entry: Entry, column: str) -> Path | None:
+    """The first file of the counts that ``path`` or ``raw_path`` means; None where none can be told.
+
+    Why not is said when the data are looked at (:mod:`marrowclone.check.matrices`).
+    """
+    text = entry.get(column)
+    if text is None:
+        return None
+    form, unfiltered = (entry.get("format", "auto"), False) if column == "path" else ("auto", True)
+    try:
+        return resolve(Path(text), form, unfiltered=unfiltered).files[0].resolve()
+    except (UserError, OSError, ValueError, RuntimeError):
+        return None
+
+
 def _check_captures(sheet: Sheet, entries: Sequence[Entry]) -> None:
-    """Two rows that nothing tells apart, and one file given to two samples."""
+    """Two rows that nothing tells apart, one file given to two samples, and one matrix as filtered and unfiltered."""
     seen: dict[tuple[Any, ...], Entry] = {}
     paths: dict[Path, tuple[str, Entry]] = {}
     for entry in entries:
@@ -198,6 +215,7 @@ def _check_captures(sheet: Sheet, entries: Sequence[Entry]) -> None:
                     f"patient {key[0]}, day {key[1]}: the same as line {before.line} in {', '.join(told_apart_by)}",
                     "if these are two captures of one aspirate, give each its own batch",
                 )
+        matrices = {column: _matrix_of(entry, column) for column in ("path", "raw_path")}
         for column in ("path", "raw_path", "vdj", "alleles", "cell_types"):
             text = entry.get(column)
             if text is None:
@@ -206,6 +224,19 @@ def _check_captures(sheet: Sheet, entries: Sequence[Entry]) -> None:
                 place = Path(text).resolve()
             except (OSError, ValueError, RuntimeError):
                 continue
+            if column == "raw_path":
+                if matrices["path"] is not None and matrices["path"] == matrices["raw_path"]:
+                    sheet.report(
+                        entry.line,
+                        column,
+                        f"found {clip(text, 120)!r}, which is the same matrix as path ({shown(matrices['path'])})",
+                        "raw_path names the unfiltered droplets of the run, or the run's folder where both lie in it; "
+                        "leave it empty where path is unfiltered or there are none",
+                    )
+                    continue
+                # a run's folder holds both: path means its filtered counts, raw_path the others
+                if paths.get(place) == ("path", entry):
+                    continue
             # the user's labels may stand in one table for several captures
             if column == "cell_types" or place not in paths:
                 paths.setdefault(place, (column, entry))

@@ -104,10 +104,15 @@ def _check_whole(path: Path, entries: int) -> None:
             pass
 
 
-def _lines(path: Path) -> list[str]:
-    """All lines of a features or barcodes file, without line ends."""
+def _lines(path: Path, stop: int | None = None) -> tuple[list[str], int]:
+    """Lines of a features or barcodes file (at most ``stop``), without line ends, and how many it has.
+
+    STARsolo's unfiltered barcodes are a whitelist of millions: they are counted, and not held.
+    """
     with _words(path), _open(path) as stream:
-        return [line.rstrip("\r\n") for line in stream if line.strip()]
+        lines = (line for line in stream if line.strip())
+        head = [line.rstrip("\r\n") for line in islice(lines, stop)]
+        return head, len(head) + sum(1 for _ in lines)
 
 
 def peek_mtx(files: TenXFiles, genome: str = "") -> Peek:
@@ -123,19 +128,19 @@ def peek_mtx(files: TenXFiles, genome: str = "") -> Peek:
     UserError
         when a file is damaged, or features and barcodes do not fit the matrix.
     """
-    genes, barcodes = _lines(files.features), _lines(files.barcodes)
+    (genes, n_genes), (barcodes, n_barcodes) = _lines(files.features), _lines(files.barcodes, UNFILTERED)
     with _words(files.matrix), _open(files.matrix) as stream:
         lines = iter(stream)
         rows, columns, entries = _dimensions(lines, files.matrix)
-        if (rows, columns) != (len(genes), len(barcodes)):
-            if (columns, rows) == (len(genes), len(barcodes)):
+        if (rows, columns) != (n_genes, n_barcodes):
+            if (columns, rows) == (n_genes, n_barcodes):
                 raise UserError(
                     f"{shown(files.matrix)}: {rows} x {columns}, cells x genes, expected genes x cells.",
                     hint="the matrix is transposed; write it with genes as rows.",
                 )
             raise UserError(
-                f"{shown(files.matrix)}: {rows} genes x {columns} cells by its header, but {len(genes)} lines in "
-                f"{files.features.name} and {len(barcodes)} in {files.barcodes.name}.",
+                f"{shown(files.matrix)}: {rows} genes x {columns} cells by its header, but {n_genes} lines in "
+                f"{files.features.name} and {n_barcodes} in {files.barcodes.name}.",
                 hint="the three files are not of one capture.",
             )
         values = _entries(lines, files.matrix, (rows, columns), min(entries, SAMPLE))
@@ -152,7 +157,7 @@ def peek_mtx(files: TenXFiles, genome: str = "") -> Peek:
         n_stored=entries,
         values=values,
         genes=known,
-        barcodes=[b.split("\t")[0] for b in barcodes[:UNFILTERED]],
+        barcodes=[b.split("\t")[0] for b in barcodes],
     )
 
 

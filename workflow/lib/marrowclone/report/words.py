@@ -81,6 +81,8 @@ TYPE_GROUPS: dict[str, str] = {
 OTHER_TUMOUR, OTHER = "other tumour type", "other"
 
 NOT_KNOWN = "–"
+#: Digits that are a number, not a part of a sample's or patient's name; a hyphen after a space is a minus.
+_COUNTED = re.compile(r"(?<![\w.,'\"])(?<![\w.]-)(?<!\b[Ss]ample )(?<!\b[Pp]atient )\d{4,}(?![\w'\"]|[.-]\w)")
 
 
 def missing(value: Any) -> bool:
@@ -144,14 +146,18 @@ def probability(value: Any) -> str:
 
 
 def told(text: Any) -> str:
-    """A chapter's remark with its numbers as the page prints them: ``day 1,000``, ``1 × 10⁻⁶``."""
+    """A chapter's remark with its numbers as the page prints them: ``day 1,000``, ``1 × 10⁻⁶``.
+
+    Digits of a name stay: in a word (``P10001``), behind or before its hyphen (``MM-10001``), after ``sample`` or
+    ``patient``, and in quotation marks.
+    """
 
     def written(found: re.Match[str]) -> str:
         raised = str(int(found[2])).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         return f"{found[1]} × 10{raised}"
 
     said = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)\b", written, str(text))
-    return re.sub(r"(?<![\w.,])\d{4,}(?![\w.])", lambda found: f"{int(found[0]):,}", said)
+    return _COUNTED.sub(lambda found: f"{int(found[0]):,}", said)
 
 
 def signed(text: Any) -> str:
