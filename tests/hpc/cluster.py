@@ -12,6 +12,7 @@ The GPUs are character devices without a driver behind them: enough for the sche
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -189,15 +190,13 @@ class Cluster:
                 "mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal", "--user=root",
                 f"--datadir={data}", "--skip-test-db",
             ])  # fmt: skip
-        log = open(self.folder / "log" / "mariadb.log", "ab")
-        subprocess.Popen(
-            [
-                "mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={self._socket}",
-                "--skip-networking", f"--pid-file={self.folder / 'run' / 'mariadbd.pid'}",
-                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=128M", "--innodb-lock-wait-timeout=900",
-            ],
-            stdout=log, stderr=log, start_new_session=True, env=_environment(),
-        )  # fmt: skip
+        command = [
+            "mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={self._socket}",
+            "--skip-networking", f"--pid-file={self.folder / 'run' / 'mariadbd.pid'}",
+            "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=128M", "--innodb-lock-wait-timeout=900",
+        ]  # fmt: skip
+        with open(self.folder / "log" / "mariadb.log", "ab") as log:
+            subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=_environment())
         _until(
             lambda: _answers(["mariadb-admin", "--no-defaults", f"--socket={self._socket}", "ping"]),
             20, "the database does not answer",
@@ -323,10 +322,8 @@ def _until(condition: Callable[[], bool], seconds: float, otherwise: str) -> Non
 
 
 def _quietly(action: Callable[[], None]) -> None:
-    try:
+    with contextlib.suppress(RuntimeError):
         action()
-    except RuntimeError:
-        pass
 
 
 def main(arguments: list[str] | None = None) -> int:

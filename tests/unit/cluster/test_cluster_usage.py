@@ -29,7 +29,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def ran(tmp_path: Path) -> Path:
     for rule, job, seconds, rss, asked in [
         ("qc_cells", "P1", 600, 1900, {"mem_mb": 2000, "runtime": 30}),
-        ("infer_signal", "P1", 3500, 900, {"mem_mb": 6000, "runtime": 60}),
+        ("infer_signal", "P1", 3500, 3000, {"mem_mb": 20000, "runtime": 60}),
         ("score_qol", "all", 3, "NA", {"mem_mb": 2000, "runtime": 30}),
     ]:
         (tmp_path / "benchmarks" / rule).mkdir(parents=True)
@@ -57,7 +57,7 @@ def test_a_row_per_job(ran: Path) -> None:
 def test_advice_names_what_is_too_tight_and_too_loose(ran: Path) -> None:
     lines = advice(read_usage(ran / "benchmarks", ran / "logs"))
     assert lines == [
-        "infer_signal used 900 of 6000 MB at most: mem_mb in profiles/default may be lower",
+        "infer_signal used 3000 of 20000 MB at most: mem_mb in profiles/default may be lower",
         "infer_signal P1 took 58 of 60 minutes: raise runtime in profiles/default",
         "qc_cells P1 used 1900 of 2000 MB: raise mem_mb in profiles/default",
     ]

@@ -15,8 +15,8 @@ COLUMNS: tuple[str, ...] = (
 )  # fmt: skip
 #: A job that used more than this share of what it asked for is near being killed [J].
 TIGHT = 0.85
-#: A rule whose largest job used less than this share of at least 4 GB asks for too much [J].
-LOOSE, LOOSE_FROM_MB = 0.25, 4000
+#: A rule whose largest job used less than this share of at least 16 GB asks for too much [J].
+LOOSE, LOOSE_FROM_MB = 0.25, 16000
 
 
 def read_usage(benchmarks: Path, logs: Path = Path("logs")) -> pd.DataFrame:
