@@ -92,6 +92,11 @@ benchmark-clonality: $(STAMP) ## light chains, clonotypes, TC class and identity
 test-fast: $(STAMP) ## unit tests only
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests
 
+.PHONY: test-hpc
+test-hpc: $(STAMP) ## the tests on a SLURM cluster that they start themselves (root, Debian)
+	tests/install.sh
+	$(BIN)/python -m pytest -m hpc tests
+
 .PHONY: check
 check: $(STAMP) ## style, types, locks, generated files, lint of the workflow
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from marrowclone import check, locks, provenance
+from marrowclone import check, cluster, locks, provenance
 from marrowclone.errors import UserError
 from marrowclone.keys import CHAPTERS
 
@@ -101,3 +101,22 @@ def of_patient(pattern):
 def of_each_patient(pattern):
     """The pattern for the patient of each sample of the cohort, in the samples' order (a patient comes again)."""
     return [pattern.format(patient=patient) for patient in COHORT.samples["patient"]]
+
+
+onstart:
+    # what the cluster cannot give is said before the first job is sent
+    if MAIN_PROCESS:
+        try:
+            cluster.before_jobs(workflow)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+
+
+onsuccess:
+    if MAIN_PROCESS:
+        cluster.after_jobs(workflow)
+
+
+onerror:
+    if MAIN_PROCESS:
+        cluster.after_jobs(workflow)

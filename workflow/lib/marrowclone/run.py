@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from .cluster.asked import asked_line
 from .errors import UserError, shown
 from .provenance import check_code
 
@@ -145,6 +146,7 @@ def job(snakemake: Any) -> Iterator[Run]:
             seed=seed,
         )
         try:
+            print(f"[{rule}] {asked_line(getattr(snakemake, 'resources', {}), threads)}", file=log, flush=True)
             check_code(rule, snakemake.params.code)
             yield run
             run.say(f"done in {time.monotonic() - started:.1f} s")

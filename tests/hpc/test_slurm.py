@@ -1,0 +1,193 @@
+"""`snakemake --profile slurm` on a real cluster: each rule a job, with what the profile asks for; and what goes wrong."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .cluster import Cluster
+from .conftest import as_a_user, command, environment, snakemake
+
+pytestmark = [pytest.mark.slow, pytest.mark.hpc, pytest.mark.xdist_group("hpc")]
+
+LATENT = "results/embedding/latent.parquet"
+QC = "results/cells/T1_diagnosis.qc.json"
+
+
+@pytest.fixture(scope="module")
+def sent(slurm: Cluster, small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, str]]]:
+    """A checkout in which the literal command went to its end, and the jobs that the controller saw."""
+    checkout = as_a_user(tmp_path_factory.mktemp("sent") / "marrowclone", small)
+    before = {job["JobId"] for job in slurm.jobs()}
+    done = snakemake(checkout)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    (checkout / "said.txt").write_text(done.stderr)
+    return checkout, [job for job in slurm.jobs() if job["JobId"] not in before]
+
+
+@pytest.fixture
+def fresh(sent: tuple[Path, list[dict[str, str]]], tmp_path: Path) -> Path:
+    """A private copy of that checkout with its results: what a test removes is made again."""
+    return Path(shutil.copytree(sent[0], tmp_path / "marrowclone", symlinks=True))
+
+
+def of_rule(jobs: list[dict[str, str]], name: str) -> list[dict[str, str]]:
+    return [job for job in jobs if re.match(rf"(rule|group)_{name}", job.get("Comment", ""))]
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, f"{path} has no {old!r}"
+    path.write_text(text.replace(old, new))
+
+
+def test_every_rule_ran_as_a_job_of_the_cluster(sent: tuple[Path, list[dict[str, str]]]) -> None:
+    checkout, jobs = sent
+    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
+    ran = {path.parent.name for path in checkout.glob("benchmarks/*/*.tsv")}
+    grouped = {"load_counts", "profile_ambient", "qc_cells", "call_arms", "profile_clones", "build_tree",
+               "estimate_fractions", "estimate_dynamics", "assess_resistance", "label_clones"}  # fmt: skip
+    assert grouped < ran
+    for rule in ran - grouped:
+        assert of_rule(jobs, rule), f"{rule} was no job"
+    # the three steps of a sample are one job; so are the short steps of a patient, but for what hangs on none of the others
+    assert len(of_rule(jobs, "sample")) == 3
+    assert 2 <= len(of_rule(jobs, "course")) <= 4
+
+
+def test_jobs_ask_for_what_the_profiles_say(sent: tuple[Path, list[dict[str, str]]]) -> None:
+    _, jobs = sent
+    gpu = [job for job in jobs if job["Partition"] == "gpu"]
+    assert gpu == of_rule(jobs, "integrate_cells") and len(gpu) == 1
+    assert gpu[0]["TresPerJob"] == "gres:gpu:1"
+    assert (gpu[0]["MinMemoryNode"], gpu[0]["TimeLimit"], gpu[0]["NodeList"]) == ("8000M", "04:00:00", "gpu01")
+    types = of_rule(jobs, "type_cells")[0]
+    assert (types["Partition"], types["MinMemoryNode"], types["TimeLimit"]) == ("cpu", "6000M", "01:00:00")
+    # the sample's three steps follow each other: their times add up, the greediest sets the memory
+    sample = of_rule(jobs, "sample")[0]
+    assert (sample["MinMemoryNode"], sample["TimeLimit"]) == ("3000M", "01:20:00")
+
+
+def test_the_run_ends_with_what_was_asked_and_used(sent: tuple[Path, list[dict[str, str]]]) -> None:
+    checkout, _ = sent
+    lines = (checkout / "logs/usage.tsv").read_text().splitlines()
+    assert lines[0].split("\t")[:2] == ["rule", "job"]
+    rows = {line.split("\t")[0]: line.split("\t") for line in lines[1:]}
+    assert float(rows["integrate_cells"][5]) == 8000 and 0 < float(rows["integrate_cells"][4]) < 8000
+    assert "asked and used, job by job: logs/usage.tsv" in (checkout / "said.txt").read_text()
+
+
+def test_a_job_over_its_memory_is_tried_again_with_more(slurm: Cluster, fresh: Path) -> None:
+    edit(
+        fresh / "profiles/default/config.yaml",
+        'mem_mb: "attempt * max(8000, 12 * input.size_mb)"',
+        'mem_mb: "attempt ** 3 * 400"',
+    )
+    (fresh / LATENT).unlink()
+    before = {job["JobId"] for job in slurm.jobs()}
+    done = snakemake(fresh, LATENT)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    jobs = of_rule([j for j in slurm.jobs() if j["JobId"] not in before], "integrate_cells")
+    assert jobs[0]["JobState"] == "OUT_OF_MEMORY" and jobs[-1]["JobState"] == "COMPLETED"
+    memory = [int(job["MinMemoryNode"].removesuffix("M")) for job in jobs]
+    assert memory == [400, 3200, 10800][: len(jobs)]
+
+
+def started(slurm: Cluster, checkout: Path, target: str, rule: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
+    """The command in the background, and the job of a rule that it has running."""
+    before = {job["JobId"] for job in slurm.jobs()}
+    process = subprocess.Popen(
+        command(target), cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+    )
+
+    def running() -> list[dict[str, str]]:
+        return of_rule([j for j in slurm.jobs("RUNNING") if j["JobId"] not in before], rule)
+
+    until(lambda: bool(running()) or process.poll() is not None, 120)
+    assert process.poll() is None, process.communicate()[0][-3000:]
+    return process, running()[0]
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(0.2)
+
+
+def test_a_node_that_dies_and_a_job_that_is_cancelled(slurm: Cluster, fresh: Path) -> None:
+    """The job is sent again, past the dead node; the run ends well without a word from the user."""
+    for path in (fresh / "results/cells").glob("T1_diagnosis.*"):
+        path.unlink()
+    process, job = started(slurm, fresh, QC, "sample")
+    slurm.kill_node(job["NodeList"])
+    process_said = process.communicate(timeout=300)[0]
+    try:
+        assert process.returncode == 0, process_said[-4000:]
+        assert (fresh / QC).is_file()
+    finally:
+        slurm.start_node(job["NodeList"])
+        until(lambda: job["NodeList"] in slurm.idle(), 60)
+
+    (fresh / QC).unlink()
+    process, job = started(slurm, fresh, QC, "sample")
+    subprocess.run(["scancel", job["JobId"]], check=True)
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0 and (fresh / QC).is_file(), said[-4000:]
+
+
+def test_snakemake_killed_then_the_same_command_again(slurm: Cluster, fresh: Path) -> None:
+    """Neither --unlock nor --rerun-incomplete by hand; the result is what it was."""
+    expected = (fresh / QC).read_bytes()
+    for path in (fresh / "results/cells").glob("T1_diagnosis.*"):
+        path.unlink()
+    process, job = started(slurm, fresh, QC, "sample")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(["scancel", job["JobId"]], check=True)
+    until(lambda: not slurm.jobs("RUNNING,COMPLETING"), 60)
+    done = snakemake(fresh, QC)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    assert (fresh / QC).read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("profiles/slurm/config.yaml", "slurm_partition: cpu ", "slurm_partition: cpus ",
+         "profiles/slurm/config.yaml, slurm_partition: found 'cpus', expected one of cpu, gpu; did you mean 'cpu'?"),
+        ("profiles/default/config.yaml", "slurm_partition: gpu ", "slurm_partition: cpu ",
+         "profiles/default/config.yaml, slurm_partition: no node of partition 'cpu' has a GPU"),
+        ("profiles/default/config.yaml", "# gpu_model: a100 ", "gpu_model: a100 ",
+         "profiles/default/config.yaml, gpu_model: found 'a100', expected one of h200"),
+    ],
+)  # fmt: skip
+def test_what_the_cluster_does_not_have_is_said_before_any_job(
+    slurm: Cluster, fresh: Path, file: str, old: str, new: str, words: str
+) -> None:
+    edit(fresh / file, old, new)
+    shutil.rmtree(fresh / "results")
+    before = len(slurm.jobs())
+    done = snakemake(fresh)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and words in said and "no job was sent" in said, said[-3000:]
+    assert "Traceback" not in said
+    assert len(slurm.jobs()) == before
+
+
+def test_a_gpu_job_that_sees_no_gpu_fails_loudly(slurm: Cluster, fresh: Path) -> None:
+    """The pretend GPU has no driver: with ``device: auto`` the job says so instead of crawling on the CPU."""
+    edit(fresh / "config/config.yaml", "device: cpu", "device: auto")
+    edit(fresh / "profiles/slurm/config.yaml", "retries: 2", "retries: 0")
+    (fresh / LATENT).unlink()
+    done = snakemake(fresh, LATENT)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "the job was given a GPU" in said and "torch sees none" in said and "set device: cpu" in said, said[-3000:]

@@ -1,0 +1,123 @@
+"""What a cluster says of itself is read right, and what it cannot give is said before any job is sent."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from marrowclone.cluster.requests import Request, check_requests, problems, request_of
+from marrowclone.cluster.site import parse_gpus, parse_minutes, parse_site, read_site
+from marrowclone.errors import UserError
+
+PARTITIONS = """\
+PartitionName=cpu AllowGroups=ALL Default=YES MaxTime=1-00:00:00 Nodes=cpu[01-02] State=UP TotalCPUs=16
+PartitionName=gpu AllowGroups=ALL Default=NO MaxTime=04:00:00 Nodes=gpu01 State=UP TotalCPUs=8
+PartitionName=old AllowGroups=ALL Default=NO MaxTime=UNLIMITED Nodes=old01 State=DOWN TotalCPUs=8
+"""
+NODES = """\
+cpu|(null)|8|64000|(null)
+cpu|(null)|16|128000+|bigmem
+gpu|gpu:h200:2(S:0-1)|8|64000|h200,nvlink
+old|(null)|8|64000|(null)
+"""
+SITE = parse_site(PARTITIONS, NODES)
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("1-00:00:00", 1440),
+        ("2-12", 3600),
+        ("04:00:00", 240),
+        ("30:00", 30),
+        ("90", 90),
+        ("UNLIMITED", None),
+        ("1-01:30", 1530),
+    ],
+)
+def test_time_limits(text: str, minutes: int | None) -> None:
+    assert parse_minutes(text) == minutes
+
+
+@pytest.mark.parametrize(
+    ("gres", "gpus"),
+    [
+        ("(null)", {}),
+        ("gpu:2", {"": 2}),
+        ("gpu", {"": 1}),
+        ("gpu:a100:4(S:0-1),shard:a100:8", {"a100": 4}),
+        ("gpu:a100:2,gpu:h200:1", {"a100": 2, "h200": 1}),
+    ],
+)
+def test_gpus_of_a_node(gres: str, gpus: dict[str, int]) -> None:
+    assert parse_gpus(gres) == gpus
+
+
+def test_partitions_know_their_nodes_and_limits() -> None:
+    assert sorted(SITE) == ["cpu", "gpu", "old"]
+    assert SITE["cpu"].max_minutes == 1440 and SITE["old"].max_minutes is None
+    assert [n.memory_mb for n in SITE["cpu"].nodes] == [64000, 128000]
+    assert SITE["gpu"].nodes[0].gpus == {"h200": 2} and SITE["gpu"].nodes[0].features == {"h200", "nvlink"}
+    assert not SITE["old"].is_up
+
+
+def test_a_cluster_that_does_not_answer_is_no_problem() -> None:
+    def silent(_: object) -> str:
+        raise subprocess.TimeoutExpired("sinfo", 20)
+
+    assert read_site(silent) == {}
+    check_requests([Request("integrate_cells", "nowhere")], {})
+
+
+GOOD = Request("integrate_cells", "gpu", 2, 8000, 240, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"partition": "gpus"}, "profiles/default/config.yaml, slurm_partition: found 'gpus', expected one of cpu, gpu, old; did you mean 'gpu'?"),
+        ({"partition": "cpu"}, "no node of partition 'cpu' has a GPU"),
+        ({"partition": "old", "gpus": 0}, "partition 'old' takes no jobs"),
+        ({"gpu_kind": "h100"}, "gpu_model: found 'h100', expected one of h200; did you mean 'h200'?"),
+        ({"gpus": 3}, "gpu: found '3', expected at most 2 on a node of gpu"),
+        ({"constraint": "v100"}, "constraint: found 'v100', expected one of h200, nvlink"),
+        ({"minutes": 480}, "runtime: found '480', expected at most 240 minutes in gpu"),
+        ({"memory_mb": 70000}, "mem_mb: found '70000', expected at most 64000 on a node of gpu"),
+        ({"cpus": 9}, "threads: found '9', expected at most 8 on a node of gpu"),
+    ],
+)  # fmt: skip
+def test_each_request_that_cannot_be_met_is_named(change: dict[str, object], words: str) -> None:
+    request = Request(**{**GOOD.__dict__, **change})
+    assert [words in text for text in problems(request, SITE)] == [True]
+
+
+def test_what_can_be_met_is_not_refused() -> None:
+    assert problems(GOOD, SITE) == []
+    assert problems(Request("qc_cells", "cpu", 16, 128000, 1440, constraint="bigmem"), SITE) == []
+    assert problems(Request("qc_cells"), SITE) == []  # no partition named: SLURM takes its default
+    assert problems(Request("integrate_cells", "gpu", gpus=2, gpu_kind="h200", constraint="h200&nvlink"), SITE) == []
+
+
+def test_all_problems_come_in_one_message_with_their_rules() -> None:
+    requests = [Request("load_counts", "cpus"), Request("qc_cells", "cpus"), Request("integrate_cells", "gpu", gpus=9)]
+    with pytest.raises(UserError) as raised:
+        check_requests(requests, SITE)
+    text = str(raised.value)
+    assert "2 requests that this cluster cannot meet; no job was sent" in text
+    assert "(rule load_counts, qc_cells)" in text and "(rule integrate_cells)" in text and "Hint: sinfo" in text
+
+
+def test_requests_from_snakemake_resources() -> None:
+    resources = {"slurm_partition": "gpu", "gpu": 1, "gpu_model": "h200", "mem_mb": 8000, "runtime": 240}
+    assert request_of("a", resources, 2) == Request("a", "gpu", 2, 8000, 240, 1, "h200")
+    assert request_of("a", {"slurm_partition": "gpu", "gres": "gpu:a100:2"}, 1) == Request(
+        "a", "gpu", 1, 0, 0, 2, "a100"
+    )
+    assert request_of("a", {"gres": "gpu:2"}, 1).gpus == 2
+    assert request_of("a", {"mem_mb": "<TBD>"}, 1).memory_mb == 0  # not known before its input is there
+
+
+def test_the_profile_of_a_gpu_job_is_the_one_that_sets_it(root: Path) -> None:
+    assert (root / GOOD.file).is_file() and (root / Request("a").file).is_file()
