@@ -206,21 +206,16 @@ def _check_numbers(
 
 def _check_counts(sheet: Sheet, types: Sequence[str], umi: Mapping[str, float]) -> pd.DataFrame | None:
     """Genes (reference symbols) x types."""
-    values = np.zeros((len(sheet.rows), len(types)))
-    wrong = 0
-    for i, row in enumerate(sheet.rows):
-        for j, name in enumerate(types):
-            try:
-                values[i, j] = parse_number(row.text(name))
-                if values[i, j] < 0:
-                    raise ValueError
-            except ValueError:
-                wrong += 1
-                if wrong <= SHOWN:
-                    sheet.report(row.line, name, found(row.text(name), "a number of at least 0"),
-                                 "UMI, or shares with a line '# umi: ...'; no logarithms")  # fmt: skip
-    if wrong > SHOWN:
-        sheet.report(None, None, f"{wrong - SHOWN} more values are no numbers of at least 0")
+    text = pd.DataFrame([row.cells for row in sheet.rows], columns=["symbol", *types])
+    values = text[list(types)].apply(lambda column: pd.to_numeric(column, errors="coerce")).to_numpy(dtype=float)
+    values = values.reshape(len(sheet.rows), len(types))
+    wrong = np.argwhere(~(np.isfinite(values) & (values >= 0)))
+    for i, j in wrong[:SHOWN]:
+        row = sheet.rows[i]
+        sheet.report(row.line, types[j], found(row.text(types[j]), "a number of at least 0"),
+                     "UMI, or shares with a line '# umi: ...'; no logarithms")  # fmt: skip
+    if len(wrong) > SHOWN:
+        sheet.report(None, None, f"{len(wrong) - SHOWN} more values are no numbers of at least 0")
     symbols = [row.text("symbol") for row in sheet.rows]
     frame = _known_genes(sheet, symbols, pd.DataFrame(values, columns=list(types)))
     if sheet.problems or frame is None:
@@ -253,7 +248,9 @@ def _known_genes(sheet: Sheet, symbols: Sequence[str], values: pd.DataFrame) -> 
         seen.setdefault(name, row.line)
     if sheet.problems:
         return None
-    target = map_genes(names, names, genes, read_resource(RESOURCES / "aliases.tsv"))["target"].to_numpy()
+    target = pd.Index(genes["symbol"]).get_indexer(pd.Index(names))
+    if (target < 0).any():
+        target = map_genes(names, names, genes, read_resource(RESOURCES / "aliases.tsv"))["target"].to_numpy()
     known = target >= 0
     if len(set(target[known])) < MIN_GENES_SHARE * len(genes):
         share = known.mean() if len(known) else 0.0

@@ -19,6 +19,7 @@ from ..cells import light_chain
 from ..keys import PLASMA
 from .anchors import notes_of
 from .baseline import Baseline, build_baseline, capture_effects
+from .bystanders import bystander_signal, joined_rows, stacked
 from .clusters import CLONAL, TUMOUR, GroupEvidence
 from .ladder import AUTO, MIN_FORCED, Candidates, Reference, cannot, first_reference, labelled_reference, wanted_rung
 from .malignant import Calls, call_cells
@@ -228,9 +229,16 @@ def _infer(
         min_cpm=p.settings["min_cpm"],
         anchors=p.settings["anchor_arms"],
     )
-    narrowed = replace(
-        reference, is_reference=reference.is_reference[kept], categories=reference.categories[kept]
-    )
+    is_reference = reference.is_reference
+    if not is_reference.any():  # the profile of a file has no cells that scatter
+        more, signals = bystander_signal(
+            p.matrix[helpers], samples[helpers], types[helpers], baseline, settings=p.settings
+        )
+        kept, order = joined_rows(kept, helpers[more])
+        signal = stacked([signal, *signals], order)
+        is_reference = is_reference.copy()
+        is_reference[helpers[more]] = True
+    narrowed = replace(reference, is_reference=is_reference[kept], categories=reference.categories[kept])
     return PatientSignal(_obs(p, kept, narrowed, signal, genes.index), signal, baseline, narrowed)
 
 
@@ -264,6 +272,7 @@ def _without_spikes(
         genes,
         wanted=wanted,
         reference_counts=_counts_of(p, start),
+        min_cpm=p.settings["min_cpm"],
     )
     return without_spikes(genes, spikes) if len(spikes) else genes
 

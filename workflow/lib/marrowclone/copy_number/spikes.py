@@ -29,6 +29,7 @@ def spike_genes(
     *,
     wanted: Iterable[str],
     reference_counts: np.ndarray,
+    min_cpm: float,
 ) -> pd.Series:
     """Largest z of each gene that is a spike in one of the groups; index: symbol.
 
@@ -42,6 +43,8 @@ def spike_genes(
         groups that are looked at: those of tumours.
     reference_counts
         UMI of each gene on which the expectation stands (its own noise).
+    min_cpm
+        genes that are expected below this do not count anywhere, spike or not.
 
     Notes
     -----
@@ -51,7 +54,7 @@ def spike_genes(
     """
     columns = expected.columns.get_indexer(pd.Index(samples))
     share = expected.to_numpy(dtype=float)
-    used = genes["used"].to_numpy(dtype=bool)
+    used = genes["used"].to_numpy(dtype=bool) & (share.mean(axis=1) * 1e6 >= min_cpm)
     arm = (genes["chromosome"] + genes["arm"]).to_numpy(dtype=object).astype(str)
     found: dict[str, float] = {}
     for name in sorted(set(wanted)):
