@@ -82,8 +82,8 @@ def person_factor(
     tau2, psi = PERSON_SD**2, 0.0
     if told.sum() >= MIN_GENES:
         r1, r2 = o1[told] / e1[told], o2[told] / e2[told]
-        own_noise = _trimmed(((r1 - r2) / 2) ** 2 - 0.25 * (1 / e1[told] + 1 / e2[told]))
-        alike = _trimmed((r1 - 1) * (r2 - 1) - 1 / np.maximum(prior_counts[told], 1.0))
+        own_noise = trimmed_mean(((r1 - r2) / 2) ** 2 - 0.25 * (1 / e1[told] + 1 / e2[told]))
+        alike = trimmed_mean((r1 - 1) * (r2 - 1) - 1 / np.maximum(prior_counts[told], 1.0))
         tau2 = float(np.clip(alike, PERSON_SD_RANGE[0] ** 2, PERSON_SD_RANGE[1] ** 2))
         psi = max(own_noise, 0.0)
     prior = tau2 + 1 / np.maximum(prior_counts, 1.0)
@@ -96,7 +96,7 @@ def person_factor(
     )
 
 
-def _trimmed(values: np.ndarray) -> float:
+def trimmed_mean(values: np.ndarray) -> float:
     """Mean with the outermost shares held to their quantiles."""
     low, high = np.quantile(values, [TRIM, 1 - TRIM])
     return float(np.clip(values, low, high).mean())

@@ -14,10 +14,16 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..keys import PLASMA
+from .pooling import trimmed_mean
 from .profile_file import Profile
 
 #: A gene that two studies read this differently is no more corrected: chance or another gene model [J].
 MAX_STUDY_EFFECT = 4.0
+#: Counts of a gene in both studies, and such genes, from which it is learned how much the studies differ; the most that
+#: is believed [J].
+MIN_COUNTS = 20.0
+MIN_GENES = 100
+MAX_STUDY_SD = 0.6
 #: Uncertainty of an arm's log2 ratio against another study's cells, corrected and not; as large as against immune
 #: cells (0.18, science 1.6) where nothing is corrected [J].
 SYSTEMATIC_SD = 0.10
@@ -81,8 +87,9 @@ def study_effect(
     symbols, used
         of the columns of ``counts``.
     capture_sd, min_cells
-        as for the captures. With observed O, expected E and P counts in the study the factor is ``(wO + a) / (wE + a)``,
-        ``a = 1 / capture_sd**2`` and ``w = P / (P + O)``: the study's counts have their own noise.
+        as for the captures; studies differ by at least as much, and by how much is learned from the genes' scatter.
+        With observed O, expected E and P counts in the study the factor is ``(wO + a) / (wE + a)``,
+        ``a = 1 / sd**2`` and ``w = P / (P + O)``: the study's counts have their own noise.
     """
     reference = aligned(profile, symbols)
     sample_of, type_of = np.asarray(samples, dtype=object), np.asarray(types, dtype=object)
@@ -106,13 +113,22 @@ def study_effect(
             observed += total
             part_expected += level / max(level.sum(), 1e-12) * total.sum()
         expected += part_expected
-        # of the study's counts, as many as stand against this type's part of the cohort
         counted += own
-    a = 1 / capture_sd**2
+    a = 1 / study_sd(observed, expected, counted, least=capture_sd) ** 2
     weight = counted / np.maximum(counted + observed, 1.0)
     factor = (weight * observed + a) / (weight * expected + a)
     factor = np.clip(factor, 1 / MAX_STUDY_EFFECT, MAX_STUDY_EFFECT)
     return StudyEffect(np.where(used, factor, 1.0), shared, n_cells)
+
+
+def study_sd(observed: np.ndarray, expected: np.ndarray, counted: np.ndarray, *, least: float) -> float:
+    """SD of the factors between the studies beyond counting, from well-counted genes; between ``least`` and 0.6."""
+    well = (expected >= MIN_COUNTS) & (counted >= MIN_COUNTS)
+    if well.sum() < MIN_GENES:
+        return least
+    ratio = observed[well] / expected[well]
+    beyond = trimmed_mean((ratio - 1) ** 2 - 1 / expected[well] - 1 / counted[well])
+    return float(np.sqrt(np.clip(beyond, least**2, MAX_STUDY_SD**2)))
 
 
 def study_profile(profile: Profile, effect: StudyEffect, *, symbols: pd.Index, used: np.ndarray) -> pd.DataFrame:
