@@ -47,10 +47,11 @@ def check_reference(
             hint = did_you_mean(name, patients) or "patients stand in the sample sheet's column patient"
             report("rung_of_patient", f"{found(clip(name), 'a patient of the sample sheet')}", hint, str(name))
     path = settings.get("reference_profile")
-    wanted = {str(settings.get("rung")), *map(str, forced.values())}
-    if "R3" in wanted and not path:
-        hint = "name a profile there, or set the rung to auto"
-        report("reference_profile", "found nothing, but rung R3 is forced, which is a profile of another study", hint)
+    wanted = {(): settings.get("rung"), **{(str(name),): rung for name, rung in forced.items()}}
+    for whose, rung in wanted.items():
+        if rung == "R3" and not path:
+            hint = "name the profile of another study in reference_profile, or set the rung to auto"
+            report("rung_of_patient" if whose else "rung", "found 'R3', but no reference_profile is named", hint, *whose)
     if settings.get("rung") == "R2" and patients and len(donors) < 1:
         hint = "give healthy donors the timepoint healthy, or set the rung to auto"
         report("rung", "found 'R2', but the sample sheet has no healthy donor", hint)
