@@ -232,10 +232,19 @@ def test_questionnaire_items_keep_their_instrument_s_name():
     [
         ("{rung: R6}", "key copy_number.infer_signal.rung: found 'R6', expected one of auto, R1, R2, R3, R4, R5"),
         ("{rung_of_patient: {P1: R9}}", "found 'R9', expected one of auto, R1, R2, R3, R4, R5"),
-        ("{rung_of_patient: {P11: R2}}", "key copy_number.infer_signal.rung_of_patient.P11: found 'P11', expected a patient"),
+        (
+            "{rung_of_patient: {P11: R2}}",
+            "key copy_number.infer_signal.rung_of_patient.P11: found 'P11', expected a patient",
+        ),
         ("{rung: R3}", "key copy_number.infer_signal.rung: found 'R3', but no reference_profile is named"),
-        ("{rung_of_patient: {P1: R3}}", "line 2: key copy_number.infer_signal.rung_of_patient.P1: found 'R3', but no reference_profile"),
-        ("{reference_profile: no.tsv.gz}", "key copy_number.infer_signal.reference_profile: found 'no.tsv.gz', no such file"),
+        (
+            "{rung_of_patient: {P1: R3}}",
+            "line 2: key copy_number.infer_signal.rung_of_patient.P1: found 'R3', but no reference_profile",
+        ),
+        (
+            "{reference_profile: no.tsv.gz}",
+            "key copy_number.infer_signal.reference_profile: found 'no.tsv.gz', no such file",
+        ),
         ("{reference_profile: samples.tsv}", "samples.tsv line 1, column plasma: the column is missing"),
     ],
 )

@@ -179,7 +179,12 @@ def test_command_writes_what_the_workflow_reads(results, tmp_path, capsys):
     ],
 )
 def test_command_refuses_with_a_hint(change, message, results, tmp_path, capsys):
-    options = {"--results": [str(results)], "--samples": ["H1", "H2"], "--study": ["ours"], "--out": [str(tmp_path / "p.tsv")]}
+    options = {
+        "--results": [str(results)],
+        "--samples": ["H1", "H2"],
+        "--study": ["ours"],
+        "--out": [str(tmp_path / "p.tsv")],
+    }
     arguments = [part for key, values in (options | change).items() for part in (key, *values)]
     assert profile.main(arguments) == 1
     said = capsys.readouterr().err

@@ -93,7 +93,13 @@ def test_another_study_where_the_cohort_has_no_donors(patient, join, look, call,
     counts, cells = join(*patient())
     found = look(counts, cells, donors=[], profile=study)
     assert found.reference.rung == "R3"
-    for word in ("400 plasma cells", "5 donors", "another study", "10x 5'", "corrected per gene by 200 cd4_t, monocyte"):
+    for word in (
+        "400 plasma cells",
+        "5 donors",
+        "another study",
+        "10x 5'",
+        "corrected per gene by 200 cd4_t, monocyte",
+    ):
         assert word in found.reference.reason
     row = store.reference_table(found, patient="P", tumour_types=["plasma"]).iloc[0]
     assert (row["n_cells"], row["n_samples"]) == (400, 5)
@@ -202,7 +208,9 @@ def test_forced_rung_takes_few_cells_and_says_so(patient, join, look, make_cells
 
 
 def test_second_visit_of_a_donor_is_healthy_too():
-    cells = pd.DataFrame({"patient": "H", "cell_type": "plasma", "is_tumour_type": True, "timepoint": ["healthy", "healthy_2"]})
+    cells = pd.DataFrame(
+        {"patient": "H", "cell_type": "plasma", "is_tumour_type": True, "timepoint": ["healthy", "healthy_2"]}
+    )
     assert ladder.Candidates.of(cells, patient="H", donors=[], profile=None).healthy
 
 
@@ -212,7 +220,9 @@ def test_second_visit_of_a_donor_is_healthy_too():
 def test_exchanged_tube_is_no_normal_reference(make_cells, join, look, donors):
     # the relapse tube holds another patient's lambda clone: its cells are of "the other light chain" but not normal
     own = make_cells(100, sample="S1", patient="P", cell_type="plasma", events=TRUNK, kappa=1.0, seed=1)
-    foreign = make_cells(80, sample="S2", patient="P", cell_type="plasma", events=["+3p", "+7q", "-16q"], kappa=0.0, seed=2)
+    foreign = make_cells(
+        80, sample="S2", patient="P", cell_type="plasma", events=["+3p", "+7q", "-16q"], kappa=0.0, seed=2
+    )
     normal = make_cells(70, sample="S1", patient="P", cell_type="plasma", kappa=0.1, seed=3)
     found = look(*join(own, foreign, normal, *donors))
     mine = found.obs[found.reference.is_reference & (found.obs["patient"] == "P")]
@@ -307,7 +317,9 @@ def test_spike_of_a_clone_is_no_gain(make_cells, join, look, donors, genome):
     strong = genome.genes["used"].to_numpy() & (genome.plasma > np.quantile(genome.plasma, 0.6))
     driver = np.flatnonzero(strong & (arm == "chr8q"))[0]
     effect[driver] = 30
-    tumour = make_cells(120, sample="S", patient="P", cell_type="plasma", events=TRUNK, kappa=1.0, effect=effect, seed=1)
+    tumour = make_cells(
+        120, sample="S", patient="P", cell_type="plasma", events=TRUNK, kappa=1.0, effect=effect, seed=1
+    )
     genes = look(*join(tumour, *donors)).baseline.genes
     spiked = genes[genes["reason"].str.startswith("spike")]
     assert list(spiked.index) == [genome.table.index[driver]]  # and none of the genes on gained arms
@@ -332,7 +344,9 @@ def test_deviating_anchors_are_said():
 
 
 def test_reference_table_says_what_relative_states_cannot(make_cells, join, look, donors):
-    tumour = make_cells(100, sample="S", patient="P", cell_type="plasma", events=["-4q", "+1q", "-13q"], kappa=1.0, seed=1)
+    tumour = make_cells(
+        100, sample="S", patient="P", cell_type="plasma", events=["-4q", "+1q", "-13q"], kappa=1.0, seed=1
+    )
     found = look(*join(tumour, *donors))
     notes = store.reference_table(found, patient="P", tumour_types=["plasma"])["notes"].iloc[0]
     assert "anchor arms deviates in the tumour: -4q" in notes

@@ -22,7 +22,7 @@ def check_reference(
     *,
     read: bool,
 ) -> list[Problem]:
-    """Problems of ``infer_signal``'s keys that need the sample sheet or a file; what is allowed but weak becomes a note.
+    """Problems of ``infer_signal``'s keys that need the sample sheet or a file; what is weak but allowed is a note.
 
     ``read``: whether the profile is opened.
     """
@@ -47,11 +47,12 @@ def check_reference(
             hint = did_you_mean(name, patients) or "patients stand in the sample sheet's column patient"
             report("rung_of_patient", f"{found(clip(name), 'a patient of the sample sheet')}", hint, str(name))
     path = settings.get("reference_profile")
-    wanted = {(): settings.get("rung"), **{(str(name),): rung for name, rung in forced.items()}}
-    for whose, rung in wanted.items():
+    for whose, rung in [((), settings.get("rung")), *(((str(name),), rung) for name, rung in forced.items())]:
         if rung == "R3" and not path:
             hint = "name the profile of another study in reference_profile, or set the rung to auto"
-            report("rung_of_patient" if whose else "rung", "found 'R3', but no reference_profile is named", hint, *whose)
+            report(
+                "rung_of_patient" if whose else "rung", "found 'R3', but no reference_profile is named", hint, *whose
+            )
     if settings.get("rung") == "R2" and patients and len(donors) < 1:
         hint = "give healthy donors the timepoint healthy, or set the rung to auto"
         report("rung", "found 'R2', but the sample sheet has no healthy donor", hint)
@@ -75,5 +76,7 @@ def _check_file(path: str, settings: Mapping[str, Any], notes: list[str]) -> lis
     if profile.n_donors < 3:
         notes.append(f"reference profile: {profile.words()}; fewer than the 3 donors that are wanted.")
     if not profile.immune_types:
-        notes.append("reference profile: no immune cells, so that the study's own effects stay in it (lower confidence).")
+        notes.append(
+            "reference profile: no immune cells, so that the study's own effects stay in it (lower confidence)."
+        )
     return []

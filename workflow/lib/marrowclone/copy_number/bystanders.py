@@ -1,7 +1,7 @@
 """Noise of single cells where the reference is a file (rung R3): the patient's immune cells, each against its own type.
 
-A profile says what a normal cell shows on average, not how single cells scatter. Immune cells measured against the mean of
-their own type are diploid cells whose deviations are noise alone, of this patient and these captures.
+A profile says what a normal cell shows on average, not how single cells scatter. Immune cells measured against the
+mean of their own type are diploid cells whose deviations are noise alone, of this patient and these captures.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def bystander_signal(
 
     Returns
     -------
-    rows of ``counts`` that have a signal (types with at least ``min_cells_type`` cells), and the signals in their order.
+    rows of ``counts`` that have a signal (types with at least ``min_cells_type`` cells), and signals in their order.
     """
     keep = baseline.used & (baseline.reference * 1e6 >= settings["min_cpm"])
     genes = baseline.genes.assign(used=keep)

@@ -1,7 +1,7 @@
 """The rungs R1..R5 of the reference ladder (science 1.6): which can be had for a patient, with the reason in words.
 
-R1 (the patient's own normal plasma cells) is only known after a first look, so that :func:`first_reference` gives the best
-of the others; :mod:`.own_cells` finds R1.
+R1 (the patient's own normal plasma cells) is only known after a first look, so that :func:`first_reference` gives the
+best of the others; :mod:`.own_cells` finds R1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which of a patient's plasma cells may serve as normal (rung R1), and which are refused: another clone is no reference."""
+"""Which of a patient's plasma cells may serve as normal (rung R1): another clone is no reference and is refused."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from .pseudobulk import pseudobulk
 #: science A.5: 0.25].
 PERSON_SD = 0.25
 PERSON_SD_RANGE = (0.05, 0.6)
-#: Expected counts in each half of the own cells from which a gene tells how much people differ; so many genes are needed.
+#: Expected counts in each half of the own cells from which a gene tells how much people differ, and genes needed.
 MIN_EXPECTED = 10.0
 MIN_GENES = 100
 #: A factor beyond this is held to it: no person's normal plasma cells differ by more [J].
@@ -29,7 +29,7 @@ TRIM = 0.02
 
 @dataclass(frozen=True)
 class PersonFactor:
-    """Factor per gene (own normal cells over the prior's), the weight of the own cells (median over readable genes), SD."""
+    """Factor per gene (own normal cells over the prior's), weight of the own cells (median over readable genes), SD."""
 
     factor: np.ndarray
     weight: float
@@ -73,9 +73,7 @@ def person_factor(
         rows = np.flatnonzero(columns == column)
         half[rows] = np.arange(len(rows)) % 2
     share = expected.to_numpy(dtype=float)
-    parts = [
-        pseudobulk(counts, np.flatnonzero(half == h), columns, share, used, max_share=max_share) for h in (0, 1)
-    ]
+    parts = [pseudobulk(counts, np.flatnonzero(half == h), columns, share, used, max_share=max_share) for h in (0, 1)]
     (o1, e1), (o2, e2) = parts
     observed, expect = o1 + o2, e1 + e2
     told = used & (np.minimum(e1, e2) >= MIN_EXPECTED)

@@ -44,8 +44,8 @@ def build_profile(counts: ad.AnnData, cells: pd.DataFrame, *, study: str, chemis
 
     Returns
     -------
-    Profile: UMI per gene and type, with the captures' effects (estimated from the immune cells) taken out, so that plasma
-    and immune cells of different captures can be compared. Genes that not every file measured are left out.
+    Profile: UMI per gene and type, with the captures' effects (estimated from the immune cells) taken out, so that
+    plasma and immune cells of different captures can be compared. Genes that not every file measured are left out.
     """
     matrix = sp.csr_matrix(counts.X)
     genes = usable_genes(counts.var, exclusion_reasons(counts.var, read_resource(RESOURCES / "cnv_exclusions.tsv")))
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"), help="the run's folder of results")
     parser.add_argument("--samples", nargs="+", required=True, help="healthy samples to take")
     parser.add_argument("--study", required=True, help="whose cells they are, in words")
-    parser.add_argument("--chemistry", default="", help="such as \"10x 3' v3\"")
+    parser.add_argument("--chemistry", default="", help='such as "10x 3\' v3"')
     parser.add_argument("--min-cells", type=int, default=200, help="plasma cells that are needed")
     parser.add_argument("--out", type=Path, required=True, help="file to write, .tsv or .tsv.gz")
     options = parser.parse_args(arguments)
@@ -149,7 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not study:
             raise UserError("--study: found nothing, expected whose cells they are.", hint="--study 'Smith 2023'.")
         if options.out.is_dir() or not options.out.name.endswith((".tsv", ".tsv.gz")):
-            raise UserError(f"--out: found {str(options.out)!r}, expected a file .tsv or .tsv.gz.", hint="--out p.tsv.gz.")
+            raise UserError(
+                f"--out: found {str(options.out)!r}, expected a file .tsv or .tsv.gz.", hint="--out p.tsv.gz."
+            )
         counts, cells = samples_of_results(options.results, samples, min_cells=max(options.min_cells, 1))
         profile = build_profile(counts, cells, study=study, chemistry=chemistry)
         write_profile(options.out, profile, samples=samples)

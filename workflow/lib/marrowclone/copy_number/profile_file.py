@@ -8,8 +8,8 @@ Tab-separated (``.gz`` or not). Comment lines say whose cells they are::
     # cells: plasma=1730 cd4_t=900 monocyte=400
     # umi: plasma=7e6 cd4_t=2e6 monocyte=1.5e6
 
-then a row per gene: ``symbol``, ``plasma`` and any of the immune types. Values are UMI summed over the cells of the type;
-with the line ``umi`` they may be shares or counts per million, and that line says to how many UMI they belong.
+then a row per gene: ``symbol``, ``plasma`` and any of the immune types. Values are UMI summed over the cells of the
+type; with the line ``umi`` they may be shares or counts per million, and that line says to how many UMI they belong.
 """
 
 from __future__ import annotations
@@ -173,7 +173,9 @@ def _check_facts(sheet: Sheet, notes: Mapping[str, tuple[int, str]]) -> tuple[st
         if n_donors < 1:
             raise ValueError(text)
     except ValueError:
-        message = found(text, "an integer of at least 1 behind '# donors:'") if line else "no comment line '# donors: ...'"
+        message = (
+            found(text, "an integer of at least 1 behind '# donors:'") if line else "no comment line '# donors: ...'"
+        )
         sheet.report(line, None, message, "write how many healthy people they are, such as '# donors: 5'")
         n_donors = 0
     return notes.get("study", (0, ""))[1], n_donors
@@ -207,8 +209,9 @@ def _check_numbers(
 def _check_counts(sheet: Sheet, types: Sequence[str], umi: Mapping[str, float]) -> pd.DataFrame | None:
     """Genes (reference symbols) x types."""
     text = pd.DataFrame([row.cells for row in sheet.rows], columns=["symbol", *types])
-    values = text[list(types)].apply(lambda column: pd.to_numeric(column, errors="coerce")).to_numpy(dtype=float)
-    values = values.reshape(len(sheet.rows), len(types))
+    values = np.zeros((len(sheet.rows), len(types)))
+    for j, name in enumerate(types):
+        values[:, j] = pd.to_numeric(text[name], errors="coerce")
     wrong = np.argwhere(~(np.isfinite(values) & (values >= 0)))
     for i, j in wrong[:SHOWN]:
         row = sheet.rows[i]

@@ -1,7 +1,7 @@
 """Signal of a patient against the best reference of the ladder R1..R5 (science 1.6), found in two looks.
 
-The first look is against donors, another study or immune cells. It shows the patient's own normal plasma cells (R1) and the
-genes that the tumour expresses beyond all dosage; the second look uses both.
+The first look is against donors, another study or immune cells. It shows the patient's own normal plasma cells (R1)
+and the genes that the tumour expresses beyond all dosage; the second look uses both.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def patient_signal(
 def _own_reference(
     p: _Patient, start: Reference, first: PatientSignal, genes: pd.DataFrame, ids: list[str], note: str, forced: str
 ) -> PatientSignal:
-    """R1: the signal against the patient's own normal cells, held to the first look's profile where that is of plasma cells."""
+    """R1: the signal against the patient's own normal cells, held to the first look's where that is of plasma cells."""
     chosen = p.who.cells["cell"].isin(ids).to_numpy()
     said = "" if forced == AUTO else "; forced by configuration"
     looked = f"{note}; first look against {start.rung}{said}"
@@ -156,7 +156,10 @@ def _own_reference(
     pooled = replace(
         own,
         is_reference=chosen | start.is_reference,
-        reason=f"{reason}; pooled with the plasma cells of {others}: own cells weigh {person.weight:.0%} in the median gene",
+        reason=(
+            f"{reason}; pooled with the plasma cells of {others}: "
+            f"own cells weigh {person.weight:.0%} in the median gene"
+        ),
     )
     return _infer(p, genes, pooled, profile_of=start, person=person.factor)
 

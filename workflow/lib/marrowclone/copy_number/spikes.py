@@ -1,4 +1,4 @@
-"""Genes that a clone expresses far beyond its arm: a translocation's driver, not dosage (science 1.6: z > 6 in the clone)."""
+"""Genes that a clone expresses far beyond its arm (z > 6, science 1.6): a translocation's driver, not dosage."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ def relevant_cells(
 def reference_table(found: PatientSignal | None, *, patient: str, tumour_types: Sequence[str]) -> pd.DataFrame:
     """``{patient}.reference.tsv``: one row, the rung and why.
 
-    Beside the contract: ``notes`` on the diploid level, and ``systematic_sd``, the log2 ratio by which an arm is uncertain
-    at least against this reference (0: what the settings say).
+    Beside the contract: ``notes`` on the diploid level, and ``systematic_sd``, the log2 ratio by which an arm is
+    uncertain at least against this reference (0: what the settings say).
     """
     if found is None:
         row = {"patient": patient, "rung": "none", "cell_types": "", "n_cells": 0, "n_samples": 0}

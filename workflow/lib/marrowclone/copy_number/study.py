@@ -46,7 +46,8 @@ class StudyEffect:
     def words(self) -> str:
         """What was corrected, in words."""
         if self.types:
-            return f"corrected per gene by {self.n_cells} {', '.join(self.types)} cells of this cohort and those of the study"
+            types = ", ".join(self.types)
+            return f"corrected per gene by {self.n_cells} {types} cells of this cohort and those of the study"
         return "not corrected (no immune type with enough cells in both), hence lower confidence"
 
 
