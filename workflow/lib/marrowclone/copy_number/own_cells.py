@@ -10,12 +10,34 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..cells import light_chain
+from ..keys import PLASMA
 from . import clusters
 from .clusters import CLONAL, NOTHING, TUMOUR
 from .malignant import Calls
 
 #: Cells that a capture's share of the candidates needs to be judged by its copy number.
 MIN_JUDGED = 20
+
+
+def cell_frame(
+    matrix: sp.csr_matrix,
+    cells: pd.DataFrame,
+    kept: np.ndarray,
+    *,
+    target: np.ndarray,
+    immune: np.ndarray,
+    symbols: pd.Index,
+) -> pd.DataFrame:
+    """The kept rows of ``cells``: cell, sample, patient, cell_type, is_tumour_type, light_chain (of plasma cells)."""
+    samples = cells["sample"].to_numpy(dtype=object)
+    chains = light_chain.chain_counts(matrix, symbols)
+    makes_none = immune & (cells["cell_type"] != "b_cell").to_numpy()
+    ambient = light_chain.ambient_chains(chains, samples, makes_none)
+    called = light_chain.call_chains(chains.iloc[kept], ambient.iloc[kept])
+    obs = cells.iloc[kept][["cell", "sample", "patient", "cell_type"]].reset_index(drop=True)
+    obs["is_tumour_type"] = target[kept]
+    obs["light_chain"] = np.where((obs["cell_type"] == PLASMA).to_numpy(), called, "")
+    return obs
 
 
 def normal_plasma_cells(

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..cells import light_chain
 from ..keys import PLASMA
 from .anchors import notes_of
 from .baseline import Baseline, build_baseline, capture_effects
@@ -24,7 +23,7 @@ from .clusters import CLONAL, TUMOUR, GroupEvidence
 from .ladder import AUTO, MIN_FORCED, Candidates, Reference, cannot, first_reference, labelled_reference, wanted_rung
 from .malignant import Calls, call_cells
 from .odds import Cells
-from .own_cells import normal_plasma_cells
+from .own_cells import cell_frame, normal_plasma_cells
 from .pooling import person_factor
 from .profile_file import Profile
 from .signal import Signal, infer_signal
@@ -242,22 +241,9 @@ def _infer(
         is_reference = is_reference.copy()
         is_reference[helpers[more]] = True
     narrowed = replace(reference, is_reference=is_reference[kept], categories=reference.categories[kept])
-    return PatientSignal(_obs(p, kept, narrowed, signal, genes.index), signal, baseline, narrowed)
-
-
-def _obs(p: _Patient, kept: np.ndarray, reference: Reference, signal: Signal, symbols: pd.Index) -> pd.DataFrame:
-    """The kept cells: who they are, their light chain and depth."""
-    cells = p.who.cells
-    chains = light_chain.chain_counts(p.matrix, symbols)
-    makes_none = p.who.immune & (cells["cell_type"] != "b_cell").to_numpy()
-    ambient = light_chain.ambient_chains(chains, p.samples, makes_none)
-    obs = cells.iloc[kept][["cell", "sample", "patient", "cell_type"]].reset_index(drop=True)
-    obs["is_tumour_type"] = p.who.target[kept]
-    obs["is_reference"] = reference.is_reference
-    called = light_chain.call_chains(chains.iloc[kept], ambient.iloc[kept])
-    obs["light_chain"] = np.where((obs["cell_type"] == PLASMA).to_numpy(), called, "")
-    obs["depth"] = signal.depth
-    return obs
+    obs = cell_frame(p.matrix, cells, kept, target=target, immune=p.who.immune, symbols=genes.index)
+    obs["is_reference"], obs["depth"] = narrowed.is_reference, signal.depth
+    return PatientSignal(obs, signal, baseline, narrowed)
 
 
 def _without_spikes(
