@@ -115,8 +115,9 @@ def patient_signal(
     clean = _without_spikes(p, start, first, called, genes, rows)
     if forced in (AUTO, "R1"):
         ids, note = normal_plasma_cells(
-            called, first.obs, p.matrix[rows], first.baseline.expected, genes, rung=start.rung, settings=calls
-        )
+            called, first.obs, p.matrix[rows], first.baseline.expected, genes,
+            rung=start.rung, settings=_calls_against(p, first.reference),
+        )  # fmt: skip
         if len(ids) >= (settings["min_cells_r1"] if forced == AUTO else MIN_FORCED):
             return _noted(_own_reference(p, start, first, clean, ids, note, forced), called.groups, p)
         if forced == "R1":
@@ -282,12 +283,16 @@ def cells_of(obs: pd.DataFrame, arms: np.ndarray, counts: sp.csr_matrix) -> Cell
 
 def _call(p: _Patient, first: PatientSignal, genes: pd.DataFrame, rows: np.ndarray) -> Calls:
     """Malignant calls against the first reference."""
-    floor = max(p.calls["systematic_sd"], first.reference.systematic_sd)
     return call_cells(
         cells_of(first.obs, first.signal.arms, p.matrix[rows]),
         first.baseline.expected,
         genes,
         rung=first.reference.rung,
-        settings={**p.calls, "systematic_sd": floor},
+        settings=_calls_against(p, first.reference),
         seed=p.seed,
     )
+
+
+def _calls_against(p: _Patient, reference: Reference) -> dict[str, Any]:
+    """Settings of the calls, with at least the uncertainty of the reference."""
+    return {**p.calls, "systematic_sd": max(p.calls["systematic_sd"], reference.systematic_sd)}
