@@ -163,6 +163,19 @@ def test_reference_of_a_file_has_noise_from_the_patients_own_immune_cells(patien
     assert found.obs["cell"].is_monotonic_increasing
 
 
+@pytest.mark.parametrize("rung", ["R1", "R3"])
+def test_order_of_cells_does_not_matter(rung, patient, make_cells, join, look, study):
+    more = make_cells(40, sample="S", patient="P", cell_type="plasma", seed=8)
+    counts, cells = join(*patient(), more)
+    order = np.random.default_rng(3).permutation(len(cells))
+    straight = look(counts, cells, donors=[], profile=study, rung=rung)
+    shuffled = look(counts[order].copy(), cells.iloc[order].reset_index(drop=True), donors=[], profile=study, rung=rung)
+    pd.testing.assert_frame_equal(straight.obs, shuffled.obs, rtol=1e-7)
+    np.testing.assert_allclose(straight.signal.arms, shuffled.signal.arms, rtol=1e-7, atol=1e-9)
+    pd.testing.assert_frame_equal(straight.baseline.expected, shuffled.baseline.expected, rtol=1e-7)
+    assert straight.reference.reason == shuffled.reference.reason
+
+
 # forced rungs
 
 
