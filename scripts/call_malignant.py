@@ -23,7 +23,7 @@ with job(snakemake) as run:
         expected,
         genes,
         rung=rung,
-        settings=run.settings,
+        settings=store.settings_against(reference, run.settings),
         seed=run.seed,
     )
     run.say(calls.summary)

@@ -6,6 +6,7 @@ from marrowclone.cells.matrix import read_cells, with_genes_of
 from marrowclone.copy_number import store
 from marrowclone.copy_number.baseline import BASELINE_COLUMNS, usable_genes
 from marrowclone.copy_number.exclusions import exclusion_reasons
+from marrowclone.copy_number.profile_file import read_profile
 from marrowclone.copy_number.reference import patient_signal
 from marrowclone.keys import TABLES
 from marrowclone.resources import read_resource
@@ -23,6 +24,8 @@ with job(snakemake) as run:
     if run.input.get("as_read"):
         counts = with_genes_of(counts, run.input.as_read, [*KAPPA_GENES, *LAMBDA_GENES])
     genes = usable_genes(counts.var, exclusion_reasons(counts.var, read_resource(run.input.exclusions)))
+    path = run.input.get("profile")
+    profile = read_profile(str(path), min_cells=run.settings["min_cells_r3"]) if path else None
     found = patient_signal(
         counts,
         cells,
@@ -32,6 +35,7 @@ with job(snakemake) as run:
         settings=run.settings,
         calls=run.params.calls,
         seed=run.seed,
+        profile=profile,
     )
     reference = store.reference_table(found, patient=patient, tumour_types=run.params.tumour_cell_types)
     run.say(f"reference {reference['rung'][0]}: {reference['reason'][0]}")

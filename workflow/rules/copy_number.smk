@@ -18,6 +18,8 @@ rule infer_signal:
             else []
         ),
         cells="results/embedding/cells.tsv.gz",
+        # normal plasma cells of another study, where the configuration names some
+        profile=[p for p in [settings("infer_signal")["reference_profile"]] if p],
         exclusions=resource("cnv_exclusions.tsv"),
         genes=resource("genes.tsv.gz"),
     output:

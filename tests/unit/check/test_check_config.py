@@ -242,3 +242,31 @@ def test_questionnaire_items_keep_their_instrument_s_name():
     """Item 30 shares its digits with QLQ-C30: only the item's number may be replaced."""
     text = (document.ROOT / "config" / "README.md").read_text(encoding="utf-8")
     assert "QLQ-Cby" not in text and "QLQ-C30 item by number" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{rung: R6}", "key copy_number.infer_signal.rung: found 'R6', expected one of auto, R1, R2, R3, R4, R5"),
+        ("{rung_of_patient: {P1: R9}}", "found 'R9', expected one of auto, R1, R2, R3, R4, R5"),
+        (
+            "{rung_of_patient: {P11: R2}}",
+            "key copy_number.infer_signal.rung_of_patient.P11: found 'P11', expected a patient",
+        ),
+        ("{rung: R3}", "key copy_number.infer_signal.rung: found 'R3', but no reference_profile is named"),
+        (
+            "{rung_of_patient: {P1: R3}}",
+            "line 2: key copy_number.infer_signal.rung_of_patient.P1: found 'R3', but no reference_profile",
+        ),
+        (
+            "{reference_profile: no.tsv.gz}",
+            "key copy_number.infer_signal.reference_profile: found 'no.tsv.gz', no such file",
+        ),
+        ("{reference_profile: samples.tsv}", "samples.tsv line 1, column plasma: the column is missing"),
+    ],
+)
+def test_reference_of_copy_number(cohort, problems, text, message):
+    (cohort / "config.yaml").write_text(f"samples: samples.tsv\ncopy_number: {{infer_signal: {text}}}\n")
+    said = problems(read_matrices=True)
+    assert any(message in p for p in said), said
+    assert all(" line " in p for p in said if message in p)

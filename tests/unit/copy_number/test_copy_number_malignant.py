@@ -90,8 +90,11 @@ def test_normal_cells_of_the_patient_become_the_reference(make_cells, join, run,
     normal = make_cells(160, sample="S", patient="P", cell_type="plasma", seed=2)
     found, _, table = run(*join(tumour, normal, *donors), donors=["H0", "H1", "H2"])
     assert found.reference.rung == "R1"
-    reference = found.obs.loc[found.reference.is_reference, "cell"]
-    assert reference.str.contains("plasma2-").all()
+    reference = found.obs[found.reference.is_reference]
+    own = reference["patient"] == "P"
+    assert reference.loc[own, "cell"].str.contains("plasma2-").all()
+    assert reference.loc[~own, "cell"].str.startswith("H").all()  # held to the donors' profile, gene by gene
+    assert found.reference.size == (own.sum(), 1)
     assert share(table, "malignant", "plasma1-") > 0.95
     assert share(table, "malignant", "plasma2-") <= 0.02
 

@@ -103,7 +103,7 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "cell", "sample", "patient", "timepoint", "barcode", "clone", "branch", "parent", "events", "chromosome",
     "arm", "cell_type", "cell_types", "cluster", "reason", "call", "label", "evidence", "evidence_type",
     "light_chain", "rung", "reference_rung", "source", "burden_source", "note", "therapy_context",
-    "drug_class", "marker", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
+    "drug_class", "marker", "notes", "tier", "tier_suffix", "instrument", "scale", "quantity", "unit", "symbol",
     "gene_id", "lineage", "conflict",
     "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_cdr3",
     "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "tc_class",

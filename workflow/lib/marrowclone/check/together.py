@@ -16,6 +16,7 @@ from ..sheets import Sheet, clip, read_sheet
 from .course import check_after_death, check_outcome, check_pro, check_therapy
 from .disease import check_cytogenetics, check_imaging, check_mrd, check_response
 from .matrices import check_matrices
+from .reference import check_reference
 from .rows import Entry, check_patients, check_repeats, check_rows
 from .samples import BRACES, BRACES_HINT, check_samples, path_hint
 from .schemas import CLINICAL, sheet_schema
@@ -120,10 +121,12 @@ def _check_named_files(config: Mapping[str, Any], places: configuration.Places) 
     value_sets = named(("cure", "score_qol", "value_sets"))
     truth = named(("truth",))
     model = named(("embedding", "type_cells", "celltypist_model"))
-    for keys, path in {**named(("samples",)), **named(("clinical",)), **truth, **value_sets, **model}.items():
+    profile = named(("copy_number", "infer_signal", "reference_profile"))
+    files = {**value_sets, **model, **profile}
+    for keys, path in {**named(("samples",)), **named(("clinical",)), **truth, **files}.items():
         if set(path) & set(BRACES):
             report(keys, f"found {clip(path)!r}, expected a path without {{ and }}", BRACES_HINT)
-    for keys, path in {**value_sets, **model}.items():
+    for keys, path in files.items():
         if not Path(clip(path, 4000)).is_file():
             report(keys, f"found {clip(path)!r}, no such file", path_hint(path, Path()))
     for keys, path in truth.items():
@@ -206,6 +209,7 @@ def check_cohort(
     file, line = (places or {}).get(("tumour_cell_types",), ("config", None))
     problems = [Problem(file, line, None, f"key tumour_cell_types: {m}", h) for m, h in wrong_types] if entries else []
     problems += _check_denoising(config, sheet, entries, notes, places or {})
+    problems += check_reference(config, entries, notes, places or {}, read=read_matrices)
     clinical = _check_clinical(config, sheet, entries, notes, near)
     problems += _check_named_files(config, places or {}) + sheet.problems + clinical
     if problems:

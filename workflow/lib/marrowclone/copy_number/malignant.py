@@ -66,7 +66,8 @@ def call_cells(
     target = np.flatnonzero(cells.is_tumour_type)
     if len(target) == 0:
         return Calls(_frame(cells, np.zeros(n), np.zeros(n), [""] * n, [""] * n, s), {}, False, "no tumour-type cells")
-    calibration = cells.is_reference if cells.is_reference.any() else cells.is_tumour_type
+    # a reference in a file (R3) has no cells: noise from counting alone, never the tumour's own spread
+    calibration = cells.is_reference if cells.is_reference.any() or rung == "R3" else cells.is_tumour_type
     noise = clusters.fit_noise(cells.arms[calibration], cells.depth[calibration])
     z = noise.whiten(cells.arms, cells.depth)
 

@@ -1,14 +1,13 @@
-"""Which cells are the normal reference: the ladder R1..R5 of science 1.6, with the reason in words.
+"""Signal of a patient against the best reference of the ladder R1..R5 (science 1.6), found in two looks.
 
-R1 needs normal plasma cells of the patient, which are only known after a first look: the signal is
-inferred against R2 (or R5), clear normal cells are taken from it, and it is inferred again.
-R3 (normal cells of another study) is not built yet and is skipped.
+The first look is against donors, another study or immune cells. It shows the patient's own normal plasma cells (R1)
+and the genes that the tumour expresses beyond all dosage; the second look uses both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anndata as ad
@@ -16,24 +15,20 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..cells import light_chain
-from ..keys import CELL_TYPES, IMMUNE_TYPES, PLASMA, UNRESOLVED
+from ..keys import PLASMA
+from .anchors import notes_of
 from .baseline import Baseline, build_baseline, capture_effects
-from .clusters import CLONAL, NOTHING, TUMOUR
+from .bystanders import bystander_signal, joined_rows, stacked
+from .clusters import CLONAL, TUMOUR, GroupEvidence
+from .ladder import AUTO, MIN_FORCED, Candidates, Reference, cannot, first_reference, labelled_reference, wanted_rung
 from .malignant import Calls, call_cells
 from .odds import Cells
+from .own_cells import cell_frame, normal_plasma_cells
+from .pooling import person_factor
+from .profile_file import Profile
 from .signal import Signal, infer_signal
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A reference: which cells (bool, shape (n,)), their categories, the rung and why."""
-
-    is_reference: np.ndarray
-    categories: np.ndarray
-    rung: str
-    cell_types: str
-    reason: str
+from .spikes import spike_genes, without_spikes
+from .study import aligned, study_effect, study_profile, without_unmeasured
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,22 @@ class PatientSignal:
     reference: Reference
 
 
+@dataclass(frozen=True)
+class _Patient:
+    """What both looks need: raw counts (CSR, cells x genes) of the candidates' cells, and the settings."""
+
+    matrix: sp.csr_matrix
+    who: Candidates
+    settings: Mapping[str, Any]
+    calls: Mapping[str, Any]
+    seed: int
+    symbols: pd.Index
+
+    @property
+    def samples(self) -> np.ndarray:
+        return self.who.cells["sample"].to_numpy(dtype=object)
+
+
 def patient_signal(
     counts: ad.AnnData,
     cells: pd.DataFrame,
@@ -56,6 +67,7 @@ def patient_signal(
     settings: Mapping[str, Any],
     calls: Mapping[str, Any],
     seed: int,
+    profile: Profile | None = None,
 ) -> PatientSignal | None:
     """Copy-number signal of one patient over all timepoints, against the best reference there is.
 
@@ -72,195 +84,187 @@ def patient_signal(
         the patient, and the healthy donors (other than the patient) whose cells are among ``cells``.
     settings, calls
         of ``infer_signal`` and of ``call_malignant`` (the first look calls cells as that rule does).
+    profile
+        normal plasma cells of another study (rung R3), where the user gives some.
 
     Returns
     -------
     None when the patient has no tumour-type cell.
+
+    Raises
+    ------
+    UserError
+        where a rung is forced that cannot be had.
     """
     order = np.argsort(cells["cell"].to_numpy(dtype=str), kind="stable")  # nothing depends on how cells were read
-    cells = cells.iloc[order].reset_index(drop=True)
-    matrix = sp.csr_matrix(counts.X)[order]
-    mine = (cells["patient"] == patient).to_numpy()
-    target = mine & cells["is_tumour_type"].to_numpy(dtype=bool)
-    if not target.any():
+    who = Candidates.of(cells.iloc[order].reset_index(drop=True), patient=patient, donors=donors, profile=profile)
+    if not who.target.any():
         return None
-    plasma = (cells["cell_type"] == PLASMA).to_numpy()
-    donor = cells["patient"].isin(donors).to_numpy()
-    immune = cells["cell_type"].isin(IMMUNE_TYPES).to_numpy()
-
-    def infer(reference: Reference) -> PatientSignal:
-        return _infer(matrix, cells, genes, target, immune, reference, settings)
-
-    if not (target & plasma).any():
-        return infer(_reference_of_labels(cells, mine, target, immune, settings))
-    first = infer(_first_reference(cells, mine, target, donor & plasma, immune, settings))
-    if patient_is_healthy(cells, mine) and first.reference.rung == "R2":
-        return first  # a donor judged against the other donors says what the false positives are
-    called = _call(first, matrix, cells, genes, calls, seed)
-    normal, note = normal_plasma_cells(called, first)
-    n = len(normal)
-    if n < settings["min_cells_r1"]:
-        reason = f"{first.reference.reason}; R1 not used: {n} normal plasma cells of the patient, {note}"
-        reference = Reference(
-            first.reference.is_reference, first.reference.categories, first.reference.rung,
-            first.reference.cell_types, reason,
+    p = _Patient(sp.csr_matrix(counts.X)[order], who, settings, calls, seed, genes.index)
+    forced = wanted_rung(settings, patient)
+    if not who.of_plasma:
+        return _noted(_infer(p, genes, labelled_reference(who, settings, forced=forced)), {}, p)
+    start = first_reference(who, settings, forced=AUTO if forced == "R1" else forced)
+    if start.rung == "R3" and profile is not None:
+        genes = without_unmeasured(genes, profile)
+    first = _infer(p, genes, start)
+    if (who.healthy and start.rung in ("R2", "R3") and forced != "R1") or forced in ("R4", "R5"):
+        return _noted(first, {}, p)  # a donor judged against others says what the false positives are
+    rows = pd.Index(who.cells["cell"]).get_indexer(first.obs["cell"])
+    called = _call(p, first, genes, rows)
+    clean = _without_spikes(p, start, first, called, genes, rows)
+    if forced in (AUTO, "R1"):
+        ids, note = normal_plasma_cells(
+            called, first.obs, p.matrix[rows], first.baseline.expected, genes,
+            rung=start.rung, settings=_calls_against(p, first.reference),
         )  # fmt: skip
-        return PatientSignal(first.obs, first.signal, first.baseline, reference)
-    chosen = cells["cell"].isin(normal).to_numpy()
-    reason = (
-        f"{n} plasma cells of the same patient that look normal ({note}; first look against {first.reference.rung})"
+        if len(ids) >= (settings["min_cells_r1"] if forced == AUTO else MIN_FORCED):
+            return _noted(_own_reference(p, start, first, clean, ids, note, forced), called.groups, p)
+        if forced == "R1":
+            raise cannot(who, "R1", f"{len(ids)} normal plasma cells of the patient were found ({note})")
+        reason = f"{first.reference.reason}; R1 not used: {len(ids)} normal plasma cells of the patient, {note}"
+        first = replace(first, reference=replace(first.reference, reason=reason))
+    if clean is not genes:
+        reason = first.reference.reason
+        again = _infer(p, clean, start)
+        first = replace(again, reference=replace(again.reference, reason=reason))
+    return _noted(first, called.groups, p)
+
+
+def _own_reference(
+    p: _Patient, start: Reference, first: PatientSignal, genes: pd.DataFrame, ids: list[str], note: str, forced: str
+) -> PatientSignal:
+    """R1: the signal against the patient's own normal cells, held to the first look's where that is of plasma cells."""
+    chosen = p.who.cells["cell"].isin(ids).to_numpy()
+    said = "" if forced == AUTO else "; forced by configuration"
+    looked = f"{note}; first look against {start.rung}{said}"
+    reason = f"{len(ids)} plasma cells of the same patient that look normal ({looked})"
+    samples = p.who.cells.loc[chosen, "sample"].nunique()
+    categories = np.full(len(p.who.cells), PLASMA, dtype=object)
+    own = Reference(chosen, categories, "R1", PLASMA, reason, size=(len(ids), samples))
+    if start.rung not in ("R2", "R3"):
+        return _infer(p, genes, own)
+    rows = np.flatnonzero(chosen)
+    person = person_factor(
+        p.matrix[rows],
+        p.samples[rows],
+        first.baseline.expected,
+        used=genes["used"].to_numpy(dtype=bool),
+        prior_counts=_counts_of(p, start),
     )
-    return infer(Reference(chosen, np.full(len(cells), PLASMA, dtype=object), "R1", PLASMA, reason))
-
-
-def normal_plasma_cells(called: Calls, first: PatientSignal) -> tuple[list[str], str]:
-    """Ids of the patient's cells that may serve as reference, and how they were found.
-
-    Beside a tumour of one light chain: the cells of the other chain, unless copy number calls them
-    malignant. The chain, not the copy number, chooses: cells picked for their low signal would be a
-    truncated, hence shifted reference. Otherwise all cells of groups without evidence, if they are
-    polyclonal together; where too few chains can be called, R1 or R2 must have been the first look.
-    """
-    target = first.obs["is_tumour_type"].to_numpy(dtype=bool)
-    chains = first.obs["light_chain"].to_numpy(dtype=object)
-    p = called.cells["p_malignant"].to_numpy()
-    tumour_chains = {
-        g.chain.chain
-        for g in called.groups.values()
-        if g.verdict in (TUMOUR, CLONAL) and g.chain is not None and g.chain.verdict == "restricted"
-    }
-    if len(tumour_chains) == 1:
-        other = light_chain.LAMBDA if light_chain.KAPPA in tumour_chains else light_chain.KAPPA
-        ids = first.obs.loc[target & (chains == other) & (p < 0.9), "cell"].tolist()
-        return ids, f"{called.summary}; cells of the other light chain ({other})"
-    silent = {name for name, g in called.groups.items() if g.verdict == NOTHING}
-    chosen = target & called.cells["group"].isin(silent).to_numpy() & (p < 0.5)
-    ids = first.obs.loc[chosen, "cell"].tolist()
-    test = light_chain.chain_test(chains[chosen], kappa_share=0.6, min_cells=20, min_llr=4.6)
-    note = f"{called.summary}; {test.words()}"
-    fit = test.verdict == "polyclonal" or (test.verdict == "untested" and first.reference.rung in ("R1", "R2"))
-    return (ids, note) if fit else ([], f"{note}; {len(ids)} without copy-number events not used")
-
-
-def patient_is_healthy(cells: pd.DataFrame, mine: np.ndarray) -> bool:
-    """Are all samples of the patient those of a healthy donor?"""
-    return bool((cells.loc[mine, "timepoint"] == "healthy").all()) if "timepoint" in cells else False
-
-
-def _first_reference(
-    cells: pd.DataFrame,
-    mine: np.ndarray,
-    target: np.ndarray,
-    donor_plasma: np.ndarray,
-    immune: np.ndarray,
-    settings: Mapping[str, Any],
-) -> Reference:
-    """The best rung that can be had without knowing the patient's normal plasma cells."""
-    n = len(cells)
-    n_donors = cells.loc[donor_plasma, "patient"].nunique()
-    if donor_plasma.sum() >= settings["min_cells_r2"]:
-        few = "" if n_donors >= 3 else f" (fewer than the 3 donors that are wanted: {n_donors})"
-        reason = f"{int(donor_plasma.sum())} plasma cells of {n_donors} healthy donors of the cohort{few}"
-        return Reference(donor_plasma, np.full(n, PLASMA, dtype=object), "R2", PLASMA, reason)
-    lacking = (
-        f"{int(donor_plasma.sum())} plasma cells of healthy donors in the cohort "
-        f"(R2 needs {settings['min_cells_r2']}); R3 is not built yet"
+    others = "donors of the cohort" if start.rung == "R2" else "another study"
+    pooled = replace(
+        own,
+        is_reference=chosen | start.is_reference,
+        reason=(
+            f"{reason}; pooled with the plasma cells of {others}: "
+            f"own cells weigh {person.weight:.0%} in the median gene"
+        ),
     )
-    return _immune_reference(cells, mine, target, immune, settings, lacking)
+    return _infer(p, genes, pooled, profile_of=start, person=person.factor)
 
 
-def _reference_of_labels(
-    cells: pd.DataFrame, mine: np.ndarray, target: np.ndarray, immune: np.ndarray, settings: Mapping[str, Any]
-) -> Reference:
-    """Reference of a tumour that is not made of plasma cells: the user's own other labels, else immune cells."""
-    known = {*CELL_TYPES, UNRESOLVED, ""}
-    labelled = mine & ~target & ~cells["cell_type"].isin(known).to_numpy()
-    if labelled.sum() >= settings["min_cells_labelled"]:
-        names = sorted(cells.loc[labelled, "cell_type"].unique())
-        reason = (
-            f"user-labelled reference: {int(labelled.sum())} cells of the same patient labelled {', '.join(names)}; "
-            "that they are the tumour's normal counterpart is the user's statement"
-        )
-        return Reference(labelled, np.full(len(cells), "labelled", dtype=object), "R1", ", ".join(names), reason)
-    lacking = f"{int(labelled.sum())} cells with a user's own label beside the tumour's"
-    return _immune_reference(cells, mine, target, immune, settings, lacking)
+def _noted(found: PatientSignal, groups: Mapping[str, GroupEvidence], p: _Patient) -> PatientSignal:
+    """With what must be said of the diploid level."""
+    notes = notes_of(groups, p.settings["anchor_arms"])
+    both = "; ".join(filter(None, [found.reference.notes, notes]))
+    return replace(found, reference=replace(found.reference, notes=both))
 
 
-def _immune_reference(
-    cells: pd.DataFrame,
-    mine: np.ndarray,
-    target: np.ndarray,
-    immune: np.ndarray,
-    settings: Mapping[str, Any],
-    lacking: str,
-) -> Reference:
-    """R5 (bounded by immune types), or R4 (the tumour-type cells themselves) where these are too few."""
-    types = cells["cell_type"].to_numpy(dtype=object)
-    chosen = mine & immune & ~target
-    names, sizes = np.unique(types[chosen], return_counts=True) if chosen.any() else (np.array([]), np.array([]))
-    large = [str(t) for t, k in zip(names, sizes, strict=True) if k >= settings["min_cells_type"]]
-    chosen &= np.isin(types, large)
-    if large and chosen.sum() >= settings["min_cells_r5"]:
-        reason = (
-            f"low confidence: {int(chosen.sum())} immune cells of the patient, bounded by {len(large)} types; events "
-            f"on 3q, 8q, 6p, 12p, 18p, 11p not reportable; {lacking}"
-        )
-        return Reference(chosen, types, "R5", ", ".join(large), reason)
-    reason = f"relative mode, no absolute gains or losses: only {int(chosen.sum())} immune cells; {lacking}"
-    return Reference(target, np.full(len(cells), "tumour type", dtype=object), "R4", "tumour-type cells", reason)
+def _counts_of(p: _Patient, reference: Reference) -> np.ndarray:
+    """UMI per gene on which the profile of a reference stands."""
+    if reference.rung == "R3" and p.who.profile is not None:
+        return aligned(p.who.profile, p.symbols)[PLASMA].to_numpy(dtype=float)
+    return np.asarray(p.matrix[np.flatnonzero(reference.is_reference)].sum(axis=0), dtype=float).ravel()
 
 
 def _infer(
-    matrix: sp.csr_matrix,
-    cells: pd.DataFrame,
+    p: _Patient,
     genes: pd.DataFrame,
-    target: np.ndarray,
-    immune: np.ndarray,
     reference: Reference,
-    settings: Mapping[str, Any],
+    *,
+    profile_of: Reference | None = None,
+    person: np.ndarray | None = None,
 ) -> PatientSignal:
-    """Baseline and signal of the tumour-type and reference cells against ``reference``."""
+    """Baseline and signal of the tumour-type and reference cells against ``reference``.
+
+    ``profile_of``: the reference whose profile is taken, where that is another; ``person``: factor per gene of the
+    patient's captures on that profile (:mod:`.pooling`).
+    """
+    cells, target, samples = p.who.cells, p.who.target, p.samples
+    source = profile_of or reference
     kept = np.flatnonzero(target | reference.is_reference)
-    samples = cells["sample"].to_numpy(dtype=object)
     all_samples = sorted(set(samples[kept]))
-    helpers = np.flatnonzero(immune & ~target & np.isin(samples, all_samples))
+    helpers = np.flatnonzero(p.who.immune & ~target & np.isin(samples, all_samples))
+    types = cells["cell_type"].to_numpy(dtype=object)
+    used = genes["used"].to_numpy(dtype=bool)
+    shrink = {"capture_sd": p.settings["capture_sd"], "min_cells": p.settings["min_cells_type"]}
     effects = capture_effects(
-        matrix[helpers],
-        samples[helpers],
-        cells["cell_type"].to_numpy(dtype=object)[helpers],
-        used=genes["used"].to_numpy(dtype=bool),
-        all_samples=all_samples,
-        capture_sd=settings["capture_sd"],
-        min_cells=settings["min_cells_type"],
+        p.matrix[helpers], samples[helpers], types[helpers], used=used, all_samples=all_samples, **shrink
     )
-    rows = np.flatnonzero(reference.is_reference)
-    baseline = build_baseline(matrix[rows], samples[rows], reference.categories[rows], genes, effects)
-    part = matrix[kept]
+    if source.rung == "R3" and p.who.profile is not None:
+        study = study_effect(
+            p.who.profile, p.matrix[helpers], samples[helpers], types[helpers], effects,
+            symbols=genes.index, used=used, **shrink,
+        )  # fmt: skip
+        shares = study_profile(p.who.profile, study, symbols=genes.index, used=used)
+        baseline = Baseline(genes, shares, effects.set_axis(genes.index, axis=0))
+        if reference is source:
+            reason = f"{reference.reason}; {study.words()}"
+            reference = replace(reference, reason=reason, systematic_sd=study.systematic_sd)
+    else:
+        rows = np.flatnonzero(source.is_reference)
+        baseline = build_baseline(p.matrix[rows], samples[rows], source.categories[rows], genes, effects)
+    if person is not None:
+        own = sorted(set(samples[p.who.mine]) & set(all_samples))
+        factors = baseline.effects.copy()
+        factors[own] = factors[own].mul(person, axis=0)
+        baseline = replace(baseline, effects=factors)
     signal = infer_signal(
-        part,
+        p.matrix[kept],
         samples[kept],
         reference.is_reference[kept],
         reference.categories[kept],
         baseline,
-        window=settings["window"],
-        step=settings["step"],
-        clip=settings["clip"],
-        min_cpm=settings["min_cpm"],
-        anchors=settings["anchor_arms"],
+        window=p.settings["window"],
+        step=p.settings["step"],
+        clip=p.settings["clip"],
+        min_cpm=p.settings["min_cpm"],
+        anchors=p.settings["anchor_arms"],
     )
-    chains = light_chain.chain_counts(matrix, genes.index)
-    ambient = light_chain.ambient_chains(chains, samples, immune & (cells["cell_type"] != "b_cell").to_numpy())
-    obs = cells.iloc[kept][["cell", "sample", "patient", "cell_type"]].reset_index(drop=True)
-    obs["is_tumour_type"] = target[kept]
-    obs["is_reference"] = reference.is_reference[kept]
-    is_plasma = (obs["cell_type"] == PLASMA).to_numpy()
-    called = light_chain.call_chains(chains.iloc[kept], ambient.iloc[kept])
-    obs["light_chain"] = np.where(is_plasma, called, "")
-    obs["depth"] = signal.depth
-    narrowed = Reference(
-        reference.is_reference[kept], reference.categories[kept], reference.rung, reference.cell_types, reference.reason
-    )
+    is_reference = reference.is_reference
+    if not is_reference.any():  # the profile of a file has no cells that scatter
+        more, signals = bystander_signal(
+            p.matrix[helpers], samples[helpers], types[helpers], baseline, settings=p.settings
+        )
+        kept, order = joined_rows(kept, helpers[more])
+        signal = stacked([signal, *signals], order)
+        is_reference = is_reference.copy()
+        is_reference[helpers[more]] = True
+    narrowed = replace(reference, is_reference=is_reference[kept], categories=reference.categories[kept])
+    obs = cell_frame(p.matrix, cells, kept, target=target, immune=p.who.immune, symbols=genes.index)
+    obs["is_reference"], obs["depth"] = narrowed.is_reference, signal.depth
     return PatientSignal(obs, signal, baseline, narrowed)
+
+
+def _without_spikes(
+    p: _Patient, start: Reference, first: PatientSignal, called: Calls, genes: pd.DataFrame, rows: np.ndarray
+) -> pd.DataFrame:
+    """``genes`` without those that a tumour's groups express beyond all dosage; the same object when there are none."""
+    wanted = [name for name, g in called.groups.items() if g.verdict in (TUMOUR, CLONAL)]
+    if start.rung not in ("R2", "R3") or not wanted:
+        return genes  # against immune cells half the plasma programme would be a spike
+    spikes = spike_genes(
+        p.matrix[rows],
+        first.obs["sample"].to_numpy(dtype=object),
+        called.cells["group"].to_numpy(dtype=object),
+        first.baseline.expected,
+        genes,
+        wanted=wanted,
+        reference_counts=_counts_of(p, start),
+        min_cpm=p.settings["min_cpm"],
+    )
+    return without_spikes(genes, spikes) if len(spikes) else genes
 
 
 def cells_of(obs: pd.DataFrame, arms: np.ndarray, counts: sp.csr_matrix) -> Cells:
@@ -277,22 +281,18 @@ def cells_of(obs: pd.DataFrame, arms: np.ndarray, counts: sp.csr_matrix) -> Cell
     )
 
 
-def _call(
-    first: PatientSignal,
-    matrix: sp.csr_matrix,
-    cells: pd.DataFrame,
-    genes: pd.DataFrame,
-    calls: Mapping[str, Any],
-    seed: int,
-) -> Calls:
+def _call(p: _Patient, first: PatientSignal, genes: pd.DataFrame, rows: np.ndarray) -> Calls:
     """Malignant calls against the first reference."""
-    rows = pd.Index(cells["cell"]).get_indexer(first.obs["cell"])
-    expected = first.baseline.expected
     return call_cells(
-        cells_of(first.obs, first.signal.arms, matrix[rows]),
-        expected,
+        cells_of(first.obs, first.signal.arms, p.matrix[rows]),
+        first.baseline.expected,
         genes,
         rung=first.reference.rung,
-        settings=calls,
-        seed=seed,
+        settings=_calls_against(p, first.reference),
+        seed=p.seed,
     )
+
+
+def _calls_against(p: _Patient, reference: Reference) -> dict[str, Any]:
+    """Settings of the calls, with at least the uncertainty of the reference."""
+    return {**p.calls, "systematic_sd": max(p.calls["systematic_sd"], reference.systematic_sd)}

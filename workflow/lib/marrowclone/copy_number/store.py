@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -39,23 +40,38 @@ def relevant_cells(
 
 
 def reference_table(found: PatientSignal | None, *, patient: str, tumour_types: Sequence[str]) -> pd.DataFrame:
-    """``{patient}.reference.tsv``: one row, the rung and why."""
+    """``{patient}.reference.tsv``: one row, the rung and why.
+
+    Beside the contract: ``notes`` on the diploid level, and ``systematic_sd``, the log2 ratio by which an arm is
+    uncertain at least against this reference (0: what the settings say).
+    """
     if found is None:
         row = {"patient": patient, "rung": "none", "cell_types": "", "n_cells": 0, "n_samples": 0}
-        return pd.DataFrame([{**row, "reason": f"no {' or '.join(tumour_types)} cells found"}])
-    is_reference = found.reference.is_reference
+        reason = f"no {' or '.join(tumour_types)} cells found"
+        return pd.DataFrame([{**row, "reason": reason, "notes": "", "systematic_sd": 0.0}])
+    reference = found.reference
+    chosen = reference.is_reference
+    n_cells, n_samples = reference.size or (int(chosen.sum()), int(found.obs.loc[chosen, "sample"].nunique()))
     return pd.DataFrame(
         [
             {
                 "patient": patient,
-                "rung": found.reference.rung,
-                "cell_types": found.reference.cell_types,
-                "n_cells": int(is_reference.sum()),
-                "n_samples": int(found.obs.loc[is_reference, "sample"].nunique()),
-                "reason": found.reference.reason,
+                "rung": reference.rung,
+                "cell_types": reference.cell_types,
+                "n_cells": n_cells,
+                "n_samples": n_samples,
+                "reason": reference.reason,
+                "notes": reference.notes,
+                "systematic_sd": reference.systematic_sd,
             }
         ]
     )
+
+
+def settings_against(reference: pd.DataFrame, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """``settings`` of a rule that judges arms, with at least the uncertainty of the reference (``reference_table``)."""
+    floor = float(reference["systematic_sd"].iloc[0]) if "systematic_sd" in reference and len(reference) else 0.0
+    return {**settings, "systematic_sd": max(float(settings["systematic_sd"]), floor)}
 
 
 def signal_data(found: PatientSignal | None, *, factor: float) -> ad.AnnData:

@@ -156,6 +156,8 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
             note += f" It holds {words.count(row['n_cells'], 'cell')} of {words.count(row['n_samples'], 'sample')}."
         if row["reason"]:
             note += f" Why: {words.told(row['reason'])}."
+        if row.get("notes"):
+            note += f" Diploid level: {words.told(row['notes'])}."
     section.notes.append(note.replace("..", "."))
     if not len(patient.malignant):
         section.blank = f"No {noun}s were examined: malignant calls and copy number are not assessable."

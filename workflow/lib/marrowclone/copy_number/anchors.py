@@ -1,0 +1,36 @@
+"""What must be said of the diploid level: anchors that deviate themselves, and what relative states cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .clusters import CLONAL, TUMOUR, GroupEvidence
+
+#: Said wherever states are relative (science 2.2: relative methods are blind to it).
+DOUBLING = "whole-genome doubling cannot be told from diploid: two copies are the median of the anchor arms"
+
+
+def anchor_notes(groups: Mapping[str, GroupEvidence], anchors: Sequence[str]) -> str:
+    """Anchor arms with an event of their own in a tumour group, in words; empty when there is none.
+
+    The centre is the median over the anchors, so that one of eight does not move it much; half of them would.
+    """
+    seen: dict[str, set[str]] = {}
+    for group in groups.values():
+        if group.verdict in (TUMOUR, CLONAL):
+            for event in group.events:
+                if event[1:] in anchors:
+                    seen.setdefault(event[1:], set()).add(event[0])
+    if not seen:
+        return ""
+    arms = [a for a in anchors if a in seen]
+    words = ", ".join("/".join(f"{sign}{arm}" for sign in sorted(seen[arm])) for arm in arms)
+    text = f"{len(arms)} of {len(anchors)} anchor arms deviate{'s' if len(arms) == 1 else ''} in the tumour: {words}"
+    if len(arms) * 3 > len(anchors):
+        return f"{text}; the diploid level itself is doubtful"
+    return f"{text}; the median over the others is the diploid level"
+
+
+def notes_of(groups: Mapping[str, GroupEvidence], anchors: Sequence[str]) -> str:
+    """All notes on the diploid level."""
+    return "; ".join(filter(None, [anchor_notes(groups, anchors), DOUBLING]))
