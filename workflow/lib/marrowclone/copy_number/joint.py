@@ -1,0 +1,210 @@
+"""Integer states of all arms of all clones of a patient together, with the patient's own dosage response.
+
+What is measured per clone k and arm a (log2 ratio) is taken to be
+
+    y[k, a] = m + mu(c[k, a], r) + u[a] + e[k, a],      mu(c, r) = log2(1 + r (c/2 - 1))
+
+r: dosage response of the patient times the purity of the clones' cells; m: error of the diploid level; u: the
+tumour's own departure of that arm from the reference, which its clones share (t, scale tau beside the noise of the
+arm's genes); e: counting noise and the clone's own programme (t). Clones depart from the trunk's state rarely
+(:data:`DEPARTS`), so that one event that all clones carry is one event and not many; the trunk's two arms of a
+chromosome are often alike (:data:`WHOLE`). States are summed out exactly, r, tau and m over a grid with priors: an
+integer is as sure as the patient's events make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .states import MAX_STATE, T_DF, expected_log2_ratio, state_prior, t_logpdf
+
+#: Grid of responses, and the SD of its prior around the setting ``dosage`` [J]: bulk RNA of tumours lies between .5 and 1.
+RESPONSES = np.round(np.arange(0.40, 1.2001, 0.05), 2)
+RESPONSE_SD = 0.15
+#: Grid of tau as factors on ``systematic_sd``, and the SD of its prior in ln [J].
+TAU_FACTORS = np.array([0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.3, 3.0])
+TAU_SD = 0.5
+#: Grid of the diploid level's error, and its SD [J]: the median of eight arms of SD .1 has .045.
+LEVELS = np.linspace(-0.15, 0.15, 13)
+LEVEL_SD = 0.05
+#: Grid of an arm's own departure (log2).
+DEPARTURES = np.arange(-1.2, 1.2001, 0.02)
+#: SD of a clone's own programme over an arm (log2), and how much events of one response differ [J].
+CLONE_SD = 0.04
+EVENT_SPREAD = 0.10
+#: Probability that a clone's arm departs from the trunk [J]: clones have one to three own events on 39 arms (science A.3).
+DEPARTS = 0.05
+#: Probability that an event is one of the whole chromosome [J]: trisomies and monosomies are (science 2.2).
+WHOLE = 0.5
+
+
+@dataclass(frozen=True)
+class Response:
+    """What was learned of a patient beside the states: posterior over response x tau x level, shape (R, T, M)."""
+
+    weights: np.ndarray
+    systematic_sd: float
+
+    @property
+    def dosage(self) -> float:
+        """Posterior mean of the response."""
+        return float(self.weights.sum(axis=(1, 2)) @ RESPONSES)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% interval of the response, to the step of the grid."""
+        cumulative = self.weights.sum(axis=(1, 2)).cumsum()
+        ends = np.searchsorted(cumulative, [0.025, 0.975 - 1e-12])
+        return float(RESPONSES[ends[0]]), float(RESPONSES[min(ends[1], len(RESPONSES) - 1)])
+
+    @property
+    def tau(self) -> float:
+        """Posterior mean of tau (log2)."""
+        return float(self.weights.sum(axis=(0, 2)) @ TAU_FACTORS) * self.systematic_sd
+
+    @property
+    def level(self) -> float:
+        """Posterior mean of the diploid level's error (log2)."""
+        return float(self.weights.sum(axis=(0, 1)) @ LEVELS)
+
+
+def joint_states(
+    ratios: pd.DataFrame, *, settings: Mapping[str, Any], response: Response | None = None
+) -> tuple[np.ndarray, Response]:
+    """Posterior of 0..5 copies of every row of a table of arm ratios, and the patient's response.
+
+    Parameters
+    ----------
+    ratios
+        of :func:`marrowclone.copy_number.ratios.segment_ratios` over arms: every group has the same arms in the
+        same order. Rows without a ratio get the prior.
+    settings
+        dosage, prior_neutral, systematic_sd, min_genes (arms with fewer say nothing of the response).
+    response
+        learned elsewhere, and then only used: for the pool of all cells, whose subclonal events are no integers.
+
+    Returns
+    -------
+    posterior, response
+        (rows, 6); and what was learned, or the given one.
+    """
+    n_groups = ratios["group"].nunique()
+    shape = (n_groups, len(ratios) // n_groups)
+    y = ratios["log2_ratio"].to_numpy(dtype=float).reshape(shape)
+    se = np.minimum(ratios["se_genes"].to_numpy(dtype=float), 10.0).reshape(shape)
+    counting = np.minimum(ratios["se_counts"].to_numpy(dtype=float), 10.0).reshape(shape)
+    size = ratios["n_cells"].to_numpy(dtype=float).reshape(shape)
+    y = np.where(ratios["n_genes"].to_numpy().reshape(shape) >= settings["min_genes"], y, np.nan)
+    # what the genes of an arm scatter beyond counting is the tumour's own, alike in its clones
+    shared = (np.maximum(se**2 - counting**2, 0) * size).sum(axis=0) / size.sum(axis=0)
+    departure = _departure_weights(shared, settings["systematic_sd"])
+    prior = state_prior(settings["prior_neutral"])
+    given = _given_trunk(prior)
+    both = (1 - WHOLE) * np.outer(prior, prior) + WHOLE * np.diag(prior)
+    partner = _partners(ratios["chromosome"].to_numpy(dtype=object)[: shape[1]])
+
+    likelihoods = [_likelihood(y, counting, r) for r in RESPONSES]
+    found = [_over_arms(likelihood, departure, given, prior, both, partner) for likelihood in likelihoods]
+    if response is None:
+        log = np.array([evidence for _, _, evidence in found]).sum(axis=-1) + _log_prior(settings["dosage"])
+        weights = np.exp(log - log.max())
+        response = Response(weights / weights.sum(), float(settings["systematic_sd"]))
+    posterior = np.zeros((*shape, MAX_STATE + 1))
+    for weight, likelihood, (others, message, _) in zip(response.weights, likelihoods, found, strict=True):
+        if weight.sum() > 1e-6:
+            over = np.einsum("tm,tmxa,tmau->xau", weight, message, departure, optimize=True)
+            posterior += np.einsum("xkau,xau,xc,kacu->kac", others, over, given, likelihood, optimize=True)
+    posterior /= posterior.sum(axis=2, keepdims=True)
+    return posterior.reshape(-1, MAX_STATE + 1), response
+
+
+def _given_trunk(prior: np.ndarray) -> np.ndarray:
+    """Probability of a clone's state (columns) given the trunk's (rows), shape (6, 6).
+
+    From an event half of the departures go back to neutral [J]; the rest are other events by their prior.
+    """
+    given = np.zeros((len(prior), len(prior)))
+    for state in range(len(prior)):
+        other = prior.copy()
+        other[[state, 2]] = 0
+        other /= other.sum()
+        given[state] = other if state == 2 else 0.5 * other
+        given[state, 2] += 0 if state == 2 else 0.5
+    matrix: np.ndarray = (1 - DEPARTS) * np.eye(len(prior)) + DEPARTS * given
+    return matrix
+
+
+def _partners(chromosomes: np.ndarray) -> np.ndarray:
+    """Index of the other arm of the same chromosome, -1 where there is none; shape (arms,)."""
+    partner = np.full(len(chromosomes), -1)
+    for name in set(chromosomes):
+        at = np.flatnonzero(chromosomes == name)
+        if len(at) == 2:
+            partner[at] = at[::-1]
+    return partner
+
+
+def _log_prior(dosage: float) -> np.ndarray:
+    """ln prior over the grid, shape (responses, taus, levels)."""
+    prior: np.ndarray = (
+        -0.5 * ((RESPONSES - dosage) / RESPONSE_SD)[:, None, None] ** 2
+        - 0.5 * (np.log(TAU_FACTORS) / TAU_SD)[None, :, None] ** 2
+        - 0.5 * (LEVELS / LEVEL_SD)[None, None, :] ** 2
+    )
+    return prior
+
+
+def _departure_weights(shared: np.ndarray, systematic_sd: float) -> np.ndarray:
+    """p(m + u) on the grid of departures, shape (taus, levels, arms, departures)."""
+    scale = np.sqrt((TAU_FACTORS[:, None] * systematic_sd) ** 2 + shared[None, :])[:, None, :, None]
+    density = np.exp(t_logpdf((DEPARTURES - LEVELS[:, None, None]) / scale, T_DF)) / scale
+    weights: np.ndarray = density / density.sum(axis=-1, keepdims=True)
+    return weights
+
+
+def _likelihood(y: np.ndarray, counting: np.ndarray, response: float) -> np.ndarray:
+    """p(y | copies, departure), shape (groups, arms, 6, departures); 1 where there is no ratio."""
+    mean = expected_log2_ratio(response)
+    sd = np.sqrt(counting[..., None] ** 2 + CLONE_SD**2 + (EVENT_SPREAD * mean) ** 2)[..., None]
+    density = np.exp(t_logpdf((y[..., None, None] - mean[:, None] - DEPARTURES) / sd, T_DF)) / sd
+    return np.where(np.isfinite(y)[..., None, None], density, 1.0)
+
+
+def _over_arms(
+    likelihood: np.ndarray,
+    departure: np.ndarray,
+    given: np.ndarray,
+    prior: np.ndarray,
+    both: np.ndarray,
+    partner: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums over states, trunk and departures for one response.
+
+    Returns
+    -------
+    others
+        product over the other groups, shape (6 trunk states, groups, arms, departures).
+    message
+        weight of the trunk's state from its prior and the chromosome's other arm, over the evidence of the
+        chromosome; shape (taus, levels, 6, arms).
+    evidence
+        ln evidence, shape (taus, levels, arms); that of a chromosome stands half at each of its arms.
+    """
+    each = np.einsum("xc,kacu->xkau", given, likelihood)
+    n = each.shape[1]
+    before, after = np.ones_like(each), np.ones_like(each)
+    for k in range(1, n):  # products without the own factor, by running products from both sides
+        before[:, k] = before[:, k - 1] * each[:, k - 1]
+        after[:, n - 1 - k] = after[:, n - k] * each[:, n - k]
+    others = before * after
+    of_trunk = np.einsum("tmau,xau->tmxa", departure, others[:, 0] * each[:, 0], optimize=True)
+    alone = np.broadcast_to(prior[:, None], of_trunk.shape)
+    message = np.where(partner >= 0, np.einsum("xz,tmza->tmxa", both, of_trunk[..., partner]), alone)
+    total = np.maximum((message * of_trunk).sum(axis=2), 1e-300)
+    evidence = np.log(total) * np.where(partner >= 0, 0.5, 1.0)
+    return others, message / total[:, :, None, :], evidence
