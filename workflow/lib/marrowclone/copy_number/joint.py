@@ -23,7 +23,7 @@ import pandas as pd
 
 from .states import MAX_STATE, T_DF, expected_log2_ratio, state_prior, t_logpdf
 
-#: Grid of responses, and the SD of its prior around the setting ``dosage`` [J]: bulk RNA of tumours lies between .5 and 1.
+#: Grid of responses, and the SD of its prior around the setting ``dosage`` [J].
 RESPONSES = np.round(np.arange(0.40, 1.2001, 0.05), 2)
 RESPONSE_SD = 0.15
 #: Grid of tau as factors on ``systematic_sd``, and the SD of its prior in ln [J].
@@ -37,7 +37,7 @@ DEPARTURES = np.arange(-1.2, 1.2001, 0.02)
 #: SD of a clone's own programme over an arm (log2), and how much events of one response differ [J].
 CLONE_SD = 0.04
 EVENT_SPREAD = 0.10
-#: Probability that a clone's arm departs from the trunk [J]: clones have one to three own events on 39 arms (science A.3).
+#: Probability that a clone's arm departs from the trunk [J]: one to three own events on 39 arms (science A.3).
 DEPARTS = 0.05
 #: Probability that an event is one of the whole chromosome [J]: trisomies and monosomies are (science 2.2).
 WHOLE = 0.5
@@ -104,7 +104,7 @@ def joint_states(
     shared = (np.maximum(se**2 - counting**2, 0) * size).sum(axis=0) / size.sum(axis=0)
     departure = _departure_weights(shared, settings["systematic_sd"])
     prior = state_prior(settings["prior_neutral"])
-    given = _given_trunk(prior)
+    given = given_trunk(prior, departs=DEPARTS)
     both = (1 - WHOLE) * np.outer(prior, prior) + WHOLE * np.diag(prior)
     partner = _partners(ratios["chromosome"].to_numpy(dtype=object)[: shape[1]])
 
@@ -123,8 +123,8 @@ def joint_states(
     return posterior.reshape(-1, MAX_STATE + 1), response
 
 
-def _given_trunk(prior: np.ndarray) -> np.ndarray:
-    """Probability of a clone's state (columns) given the trunk's (rows), shape (6, 6).
+def given_trunk(prior: np.ndarray, *, departs: float) -> np.ndarray:
+    """Probability of a state (columns) given the one before it (rows: the trunk's, the next bin's), shape (6, 6).
 
     From an event half of the departures go back to neutral [J]; the rest are other events by their prior.
     """
@@ -135,7 +135,7 @@ def _given_trunk(prior: np.ndarray) -> np.ndarray:
         other /= other.sum()
         given[state] = other if state == 2 else 0.5 * other
         given[state, 2] += 0 if state == 2 else 0.5
-    matrix: np.ndarray = (1 - DEPARTS) * np.eye(len(prior)) + DEPARTS * given
+    matrix: np.ndarray = (1 - departs) * np.eye(len(prior)) + departs * given
     return matrix
 
 

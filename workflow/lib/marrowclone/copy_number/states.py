@@ -171,12 +171,14 @@ def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_states(frame: pd.DataFrame, posterior: np.ndarray, *, settings: Mapping[str, Any]) -> pd.DataFrame:
-    """``frame`` (log2_ratio, n_genes, n_cells) with state, posterior, p_loss, p_gain and call from a posterior (n, 6)."""
+    """``frame`` (log2_ratio, n_genes, n_cells) with state, posterior, p_loss, p_gain, p_amp (4 or more copies) and
+    call from a posterior (n, 6)."""
     frame = frame.assign(
         state=posterior.argmax(axis=1),
         posterior=posterior.max(axis=1),
         p_loss=posterior[:, :2].sum(axis=1),
         p_gain=posterior[:, 3:].sum(axis=1),
+        p_amp=posterior[:, 4:].sum(axis=1),
     )
     frame["call"] = _calls(frame, posterior[:, 2], settings)
     return frame
