@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..keys import TABLES
-from . import states
+from . import joint, states
 from .joint import Response, joint_states
 from .ratios import segment_ratios
 from .segments import SEGMENT_COLUMNS, copy_segments
@@ -77,7 +77,7 @@ def call_genome(
     rung
         R4 allows no absolute states (all indeterminate); R5 not those of six arms, less surely, and whole arms only.
     settings
-        keys of :data:`.states.DEFAULTS`; ``dosage`` is the centre of the response's prior.
+        keys of :data:`.states.DEFAULTS` and :data:`.joint.DEFAULTS`; ``dosage`` is the centre of the response's prior.
     genes_per_bin
         expressed genes per bin of the segmentation.
 
@@ -116,7 +116,7 @@ def call_genome(
 
 def state_settings(settings: Mapping[str, Any], *, rung: str) -> dict[str, Any]:
     """Settings of the states, with the uncertainty that the rung of the reference adds."""
-    s = states.with_defaults(settings)
+    s = {**states.with_defaults(settings), **{k: settings.get(k, v) for k, v in joint.DEFAULTS.items()}}
     if rung == "R5":
         s["systematic_sd"] = max(s["systematic_sd"], states.SYSTEMATIC_SD_R5)
     return s

@@ -131,11 +131,11 @@ def _of_clone(
         return ABSENT, _event_posterior(part, finding, region), why
     p = _event_posterior(part, finding, region)
     if finding != AMP_1Q:
-        return PRESENT, p, f"{why}, {int(part['state'])} copies"
-    if settings["min_posterior"] <= p:
+        return PRESENT, p, f"{why}, {int(part['state'])} {'copy' if part['state'] == 1 else 'copies'}"
+    if p >= settings["min_posterior"]:
         return PRESENT, p, f"{why}, {int(part['state'])} copies"
     sure = p <= 1 - settings["min_posterior"]
-    return (ABSENT, p, f"{why}, 3 copies") if sure else (INDETERMINATE, p, f"{why}: 3 or 4 copies")
+    return (ABSENT, p, f"{why}, 3 copies") if sure else (INDETERMINATE, p, f"{why}: 3 copies or more, not told apart")
 
 
 def _event_posterior(part: pd.Series, finding: str, region: Region) -> float:
@@ -181,7 +181,7 @@ def _of_patient(
     if carriers:
         best = max(carriers, key=lambda n: own[n][1])
         return PRESENT, own[best][1], ", ".join(carriers), _share(share, carriers, PRESENT), f"{best}: {own[best][2]}"
-    everyone = {ALL: pooled, **own}
+    everyone = {**own, ALL: pooled}
     leading = max(everyone, key=lambda n: np.nan_to_num(everyone[n][1], nan=-1.0))
     _, p, why = everyone[leading]
     why = f"all cells together: {why}" if leading == ALL and own else f"{leading}: {why}" if own else why
