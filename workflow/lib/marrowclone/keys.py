@@ -143,6 +143,8 @@ HIDDEN_TUMOUR_CELLS = 30
 MOST_AMBIENT_IG = 5
 
 MALIGNANT, NORMAL, UNASSIGNED = "malignant", "normal", "unassigned"
+#: Verdicts of the high-risk panel.
+PRESENT, ABSENT, INDETERMINATE = "present", "absent", "indeterminate"
 
 #: Days per month, for every rate "per month" (365.25 / 12).
 DAYS_PER_MONTH = 30.4375

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..keys import TABLES
+from ..keys import ABSENT, INDETERMINATE, PRESENT, TABLES
 from .arms import ALL
 from .states import GAIN, LOSS, NEUTRAL
 
-PRESENT, ABSENT, INDETERMINATE = "present", "absent", "indeterminate"
 PANEL_COLUMNS: tuple[str, ...] = TABLES["copy_number.panel"]
 HYPERDIPLOIDY, GAIN_1Q, AMP_1Q = "hyperdiploidy", "gain(1q)", "amp(1q)"
 #: Chromosomes whose trisomies make a myeloma hyperdiploid, and how many do (operational; some say 2), science 2.2.

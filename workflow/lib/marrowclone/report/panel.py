@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from ..copy_number.panel import ABSENT, INDETERMINATE, PRESENT
+from ..keys import ABSENT, INDETERMINATE, PRESENT
 from . import words
 from .blocks import Section, Table
 from .gather import Patient
