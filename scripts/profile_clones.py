@@ -10,6 +10,14 @@ with job(snakemake) as run:
     cells = tables.read_result(run.input.cells)
     counts = read_cells(run.input.counts, cells["cell"].tolist())
     genes, expected = read_baseline(tables.read_result(run.input.baseline), counts.var_names)
-    profiles = profile_clones(counts.X, cells, genes, expected, settings=run.settings, state_settings=run.params.states)
+    profiles = profile_clones(
+        counts.X,
+        cells,
+        genes,
+        expected,
+        rung=tables.read_result(run.input.reference)["rung"].iloc[0],
+        settings=run.settings,
+        state_settings=run.params.states,
+    )
     tables.write_table(run.output.profiles, profiles, columns=PROFILE_COLUMNS)
     tables.write_table(run.output.seg, seg_table(profiles, patient=run.wildcards["patient"]), columns=SEG_COLUMNS)

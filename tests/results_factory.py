@@ -91,6 +91,7 @@ class Results:
             "reference": f"copy_number/{patient}.reference.tsv",
             "malignant": f"copy_number/{patient}.malignant.tsv.gz",
             "arms": f"copy_number/{patient}.arms.tsv",
+            "panel": f"copy_number/{patient}.panel.tsv",
             "clone_cells": f"clones/{patient}.cells.tsv.gz",
             "profiles": f"clones/{patient}.profiles.tsv",
             **{
@@ -261,6 +262,11 @@ def _patient_tables(root: Path, patient: str, truth: pd.DataFrame) -> None:
                     profile_rows.append((clone, chromosome, start, start + 59_999_999, state, posterior, ratio))
     write(root / "copy_number" / f"{patient}.arms.tsv", "copy_number.arms", frame(TABLES["copy_number.arms"], arm_rows))
     write(
+        root / "copy_number" / f"{patient}.panel.tsv",
+        "copy_number.panel",
+        panel_rows(patient) if rich else frame(TABLES["copy_number.panel"], []),
+    )
+    write(
         root / "clones" / f"{patient}.profiles.tsv",
         "clones.profiles",
         frame(TABLES["clones.profiles"], profile_rows),
@@ -272,6 +278,27 @@ def _patient_tables(root: Path, patient: str, truth: pd.DataFrame) -> None:
         pd.DataFrame({"cell": own["cell"], "sample": own["sample"], "clone": own["clone"], "posterior": 0.95}),
     )
     _evolution(root, patient, rich)
+
+
+def panel_rows(patient: str) -> pd.DataFrame:
+    """Findings of the high-risk panel: one present, one not told, one absent, and a translocation."""
+    rows = [
+        (patient, "all", "gain(1q)", "present", 0.99, "c1, c2", 1.0, "c1: 1q: log2 ratio +0.47, 520 genes, 3 copies"),
+        (
+            patient,
+            "all",
+            "amp(1q)",
+            "indeterminate",
+            0.4,
+            "",
+            np.nan,
+            "c1: 1q: log2 ratio +0.60, 520 genes: 3 or 4 copies",
+        ),
+        (patient, "all", "del(17p)", "absent", 0.001, "", 0.0, "c1: 17p: log2 ratio -0.02, 190 genes"),
+        (patient, "all", "t(4;14)", "present", np.nan, "", np.nan, "by driver genes: t(4;14), confidence high (NSD2)"),
+        (patient, "c1", "gain(1q)", "present", 0.99, "c1", 0.6, "1q: log2 ratio +0.47, 520 genes, 3 copies"),
+    ]
+    return frame(TABLES["copy_number.panel"], rows)
 
 
 #: Checks of identity: P1's second sample is another person's.

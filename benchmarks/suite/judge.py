@@ -147,6 +147,9 @@ def _arms(rows: Rows, case: Case, answer: Answer, query: pd.DataFrame, per: pd.D
     )
     right = arms.state_accuracy(table)
     rows.add("integer state accuracy", right["value"], n=right["n"])
+    # a clone that no one found is the fault of the clones, and counts there
+    whole = arms.state_right(table[table["clone"].isin([k for k, v in matched.items() if v])])
+    rows.add("integer state right", whole["value"], n=whole["n"])
     return table
 
 

@@ -24,6 +24,7 @@ TABLED: dict[str, str] = {
     "arm event F1": "1 is best; tools without calls get the threshold that suits them best, given the truth",
     "false arm losses": "0 is best",
     "integer state accuracy": "of true events that were called; 1 is best",
+    "integer state right": "of all true events of clones that were found; 1 is best",
     "clone ARI": "over all true malignant cells; 1 is best, 0 is chance",
     "clone ARI among assigned cells": "1 is best",
     "share of cells assigned": "",

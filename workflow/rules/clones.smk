@@ -33,6 +33,7 @@ rule profile_clones:
     input:
         counts=counts_of_patient,
         cells="results/clones/{patient}.cells.tsv.gz",
+        reference="results/copy_number/{patient}.reference.tsv",
         baseline="results/copy_number/{patient}.baseline.tsv.gz",
     output:
         profiles="results/clones/{patient}.profiles.tsv",

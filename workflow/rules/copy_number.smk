@@ -1,5 +1,7 @@
-# Needs: counts per capture (cells), cell types of the cohort (embedding), clones per cell (clones, for arms only).
-# Gives: copy-number signal per patient, the reference and baseline it stands on, malignant calls, arm states.
+# Needs: counts per capture (cells), cell types of the cohort (embedding), clones per cell (clones) and drivers
+# (embedding), both for arms only.
+# Gives: copy-number signal per patient, the reference and baseline it stands on, malignant calls, arm states,
+# the high-risk panel.
 
 
 rule infer_signal:
@@ -71,14 +73,16 @@ rule call_malignant:
 
 
 rule call_arms:
-    """Integer state of every chromosome arm, per clone and for all malignant cells."""
+    """Integer state of every chromosome arm, per clone and for all malignant cells; the high-risk panel."""
     input:
         counts=counts_of_patient,
         cells="results/clones/{patient}.cells.tsv.gz",
         reference="results/copy_number/{patient}.reference.tsv",
         baseline="results/copy_number/{patient}.baseline.tsv.gz",
+        drivers="results/embedding/{patient}.drivers.tsv",
     output:
         arms="results/copy_number/{patient}.arms.tsv",
+        panel="results/copy_number/{patient}.panel.tsv",
     log:
         "logs/call_arms/{patient}.log",
     benchmark:
@@ -88,6 +92,7 @@ rule call_arms:
     threads: 1
     params:
         settings=settings("call_arms"),
+        genes_per_bin=config["clones"]["profile_clones"]["genes_per_segment"],
         code=code("call_arms"),
         seed=config["seed"],
     script:

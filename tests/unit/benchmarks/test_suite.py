@@ -143,7 +143,14 @@ def test_the_roads_targets_hold_the_expected_tables_of_its_scenarios(monkeypatch
 def test_truth_as_an_answer_is_perfect_and_dealt_at_random_it_is_chance(case):
     """The suite can fail: the same labels on other cells score as one who knows nothing."""
     best = metrics(case, perfect(case))
-    for name in ("malignant F1", "malignant AUC", "arm event F1", "clone ARI", "integer state accuracy"):
+    for name in (
+        "malignant F1",
+        "malignant AUC",
+        "arm event F1",
+        "clone ARI",
+        "integer state accuracy",
+        "integer state right",
+    ):
         assert best[name] == pytest.approx(1.0), name
     assert best["malignant false-positive rate"] == 0 and best["clones invented"] == 0 and best["malignant ECE"] == 0
     answer = perfect(case)

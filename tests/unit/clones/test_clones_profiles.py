@@ -1,11 +1,11 @@
-"""Clone profiles: states where the copies are, joined segments, IGV's columns, empties."""
+"""Clone profiles: states where the copies are, IGV's columns, empties."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from marrowclone.clones.profiles import PROFILE_COLUMNS, SEG_COLUMNS, merge_equal, profile_clones, seg_table
+from marrowclone.clones.profiles import PROFILE_COLUMNS, SEG_COLUMNS, profile_clones, seg_table
 from unit.clones.clone_generator import Patient, make_patient
 
 SETTINGS = {"genes_per_segment": 30}
@@ -14,7 +14,9 @@ SETTINGS = {"genes_per_segment": 30}
 def profiles(p: Patient, clone: np.ndarray) -> pd.DataFrame:
     genes = p.genes.assign(used=p.genes["locus"] == "")
     cells = pd.DataFrame({"cell": p.cells, "sample": p.samples, "clone": clone})
-    return profile_clones(p.counts, cells, genes, p.baseline, settings=SETTINGS, state_settings={"min_genes": 10})
+    return profile_clones(
+        p.counts, cells, genes, p.baseline, rung="R2", settings=SETTINGS, state_settings={"min_genes": 10}
+    )
 
 
 def patient() -> Patient:
@@ -50,24 +52,12 @@ def test_no_reference_gives_no_profile() -> None:
     assert profiles(p, np.full(len(p.clone), "c1")).empty  # absolute copies need a reference
 
 
-def test_neighbours_of_equal_state_are_joined_within_an_arm_only() -> None:
-    states = pd.DataFrame(
-        {
-            "group": "c1",
-            "chromosome": "chr1",
-            "start": [1, 11, 21, 31],
-            "end": [10, 20, 30, 40],
-            "arm": ["p", "p", "p", "q"],
-            "state": [2, 2, 3, 3],
-            "posterior": [0.9, 0.6, 0.9, 0.9],
-            "log2_ratio": [0.0, 0.3, 0.5, 0.5],
-            "n_genes": [10, 20, 10, 10],
-            "n_cells": 5,
-        }
-    )
-    merged = merge_equal(states)
-    assert merged[["start", "end", "state"]].to_numpy().tolist() == [[1, 20, 2], [21, 30, 3], [31, 40, 3]]
-    assert merged["posterior"][0] == (0.9 * 10 + 0.6 * 20) / 30  # weighted by genes
-    assert np.isclose(merged["log2_ratio"][0], 0.2) and merged["n_genes"][0] == 30
-    seg = seg_table(merged, patient="P1")
-    assert seg["ID"].tolist() == ["P1_c1"] * 3 and np.isclose(seg["seg.mean"][0], 0.2)
+def test_each_arm_is_covered_once_and_igv_gets_the_same_rows() -> None:
+    p = patient()
+    table = profiles(p, np.where(p.clone == "a", "c1", "c2"))
+    for _, rows in table.groupby(["clone", "chromosome"]):
+        assert (rows["start"].to_numpy()[1:] > rows["end"].to_numpy()[:-1]).all()
+    assert table["whole_arm"].all()  # nothing is broken here
+    seg = seg_table(table, patient="P1")
+    assert len(seg) == len(table) and set(seg["ID"]) == {"P1_c1", "P1_c2"}
+    assert seg["seg.mean"].tolist() == table["log2_ratio"].tolist()

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from marrowclone.copy_number import states
+from marrowclone.copy_number import joint, states
 from marrowclone.copy_number.pseudobulk import robust_log2_ratio, weighted_median
 
 HRD = ["+3p", "+3q", "+5p", "+5q", "+7p", "+7q", "+9p", "+9q", "+11p", "+11q", "+15q", "+19p", "+19q", "+21q"]
@@ -27,7 +27,7 @@ def calls(table):
 
 def test_defaults_are_those_of_the_schema(defaults):
     # the clones chapter calls segment_states with partial settings: they must mean the same
-    assert defaults["call_arms"] == states.DEFAULTS
+    assert defaults["call_arms"] == {**states.DEFAULTS, **joint.DEFAULTS}
     shared = {k: v for k, v in defaults["call_malignant"].items() if k in states.DEFAULTS}
     assert shared == states.DEFAULTS
 

@@ -96,7 +96,7 @@ def test_sections_come_in_story_order_each_with_its_reading(results: factory.Res
     html = page(patient(results, "P1"))
     ids = re.findall(r'<section id="([\w-]+)"', html)
     assert ids == [
-        "glance", "spectrum", "timeline", "cells", "microenvironment", "tumour", "copy-number", "clones", "burden",
+        "glance", "spectrum", "timeline", "cells", "microenvironment", "tumour", "copy-number", "panel", "clones", "burden",
         "dynamics", "resistance", "quality", "methods",
     ]  # fmt: skip
     assert html.count('<p class="how">') == len(ids), "each section says how to read it"

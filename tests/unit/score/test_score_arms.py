@@ -93,6 +93,12 @@ def test_copies_are_judged_where_the_event_was_called() -> None:
     assert math.isnan(arms.state_accuracy(silent)["value"])
 
 
+def test_copies_are_judged_over_all_true_events() -> None:
+    """Real: a +1q -13q, b +1q -13q -8p. Right: a +1q, b -8p; b +1q has 3 for 4, both -13q were missed."""
+    assert arms.state_right(table()) == {"value": 2 / 5, "n": 5}
+    assert math.isnan(arms.state_right(table()[:0])["value"])
+
+
 def test_every_event_of_a_healthy_genome_is_false() -> None:
     one, none = answer(), answer()[:0]
     assert arms.diploid_events([one, none]) == {"value": 1.5, "most": 3, "n": 2}, "+1q +5q -8p and nothing"

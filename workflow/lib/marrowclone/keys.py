@@ -70,6 +70,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "copy_number.arms": (
         "clone", "chromosome", "arm", "state", "posterior", "log2_ratio", "call", "n_genes", "n_cells",
     ),
+    "copy_number.panel": (
+        "patient", "clone", "finding", "verdict", "posterior", "clones", "share", "reason",
+    ),
     "clones.cells": ("cell", "sample", "clone", "posterior"),
     "clones.profiles": ("clone", "chromosome", "start", "end", "state", "posterior", "log2_ratio"),
     "evolution.tree": ("branch", "parent", "events", "support"),
@@ -108,7 +111,7 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "regimen", "isotype", "isotype_gene", "v_light", "v_heavy", "clonotype", "clonotype_cdr3",
     "chain_source", "clonal_reason", "kind", "group", "chain", "verdict", "flags", "gene", "tc_class",
     "tc_confidence", "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event",
-    "method", "compartment",
+    "method", "compartment", "finding", "clones", "parts", "copies",
     "cell_state", "type_rule", "panel_type", "model_label", "sort", "measure",
 })  # fmt: skip
 
@@ -140,6 +143,8 @@ HIDDEN_TUMOUR_CELLS = 30
 MOST_AMBIENT_IG = 5
 
 MALIGNANT, NORMAL, UNASSIGNED = "malignant", "normal", "unassigned"
+#: Verdicts of the high-risk panel.
+PRESENT, ABSENT, INDETERMINATE = "present", "absent", "indeterminate"
 
 #: Days per month, for every rate "per month" (365.25 / 12).
 DAYS_PER_MONTH = 30.4375

@@ -1,20 +1,21 @@
-"""Copy-number profile of each clone over sub-arm segments, also as ``.seg`` for IGV."""
+"""Copy-number profile of each clone along the genome, also as ``.seg`` for IGV."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..copy_number.states import bin_segments, segment_states
+from ..copy_number.arms import ALL, call_genome
 from ..keys import TABLES
 
 #: Columns of a ``.seg`` file as IGV reads it (its first column is the track).
 SEG_COLUMNS: tuple[str, ...] = ("ID", "chrom", "loc.start", "loc.end", "num.mark", "seg.mean")
-PROFILE_COLUMNS: tuple[str, ...] = (*TABLES["clones.profiles"], "arm", "n_genes", "n_cells")
+PROFILE_COLUMNS: tuple[str, ...] = (
+    *TABLES["clones.profiles"], "arm", "n_genes", "n_cells", "call", "p_gain", "p_loss", "p_amp", "whole_arm",
+)  # fmt: skip
 
 
 def profile_clones(
@@ -23,21 +24,24 @@ def profile_clones(
     genes: pd.DataFrame,
     expected: pd.DataFrame,
     *,
+    rung: str,
     settings: Mapping[str, Any],
     state_settings: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """State of every clone along the genome, neighbours of equal state merged.
+    """State of every clone along the genome.
 
     Parameters
     ----------
     counts
         raw counts, n x G, CSR; rows as ``cells``.
     cells
-        cell, sample, clone (n rows); unassigned cells (clone "") take no part.
+        cell, sample, clone (n rows); unassigned cells (clone "") help to learn nothing and have no profile.
     genes
         G rows: chromosome, start, end, arm, used.
     expected
         expected share per gene (G rows) and capture (columns). Without any, there is no profile.
+    rung
+        of the reference: what it allows to say (:func:`marrowclone.copy_number.arms.call_genome`).
     settings
         section ``clones.profile_clones``: genes_per_segment.
     state_settings
@@ -46,61 +50,21 @@ def profile_clones(
     Returns
     -------
     DataFrame
-        :data:`PROFILE_COLUMNS`; posterior is the mean over the merged bins, weighted by genes, and
-        log2_ratio likewise.
+        :data:`PROFILE_COLUMNS`; whole arms, or parts of an arm where it is surely broken (whole_arm False).
+        posterior is that of state; log2_ratio is relative to the diploid level. Empty without clones or reference.
     """
     known = cells["sample"].isin(expected.columns).to_numpy() & (cells["clone"] != "").to_numpy()
     if not known.any():
         return pd.DataFrame(columns=list(PROFILE_COLUMNS))
-    rows = np.flatnonzero(known)
-    level = expected.to_numpy(dtype=float).mean(axis=1) * 1e6
-    heard = genes.loc[genes["used"].to_numpy(dtype=bool) & (level >= float(state_settings.get("min_cpm", 2.0)))]
-    states = segment_states(
-        counts[rows],
-        cells["clone"].iloc[rows].reset_index(drop=True),
-        expected,
-        bin_segments(heard, genes_per_segment=int(settings["genes_per_segment"])),
-        genes,
-        settings=state_settings,
-        samples=cells["sample"].iloc[rows].reset_index(drop=True),
+    here = cells.loc[known].reset_index(drop=True)
+    found = call_genome(
+        counts[known.nonzero()[0]], here["sample"], here["clone"], expected, genes,
+        rung=rung, settings=state_settings, genes_per_bin=int(settings["genes_per_segment"]),
+    )  # fmt: skip
+    segments = found.segments.rename(columns={"group": "clone"})
+    return segments.loc[(segments["clone"] != ALL) & segments["log2_ratio"].notna(), list(PROFILE_COLUMNS)].reset_index(
+        drop=True
     )
-    states = states.loc[states["log2_ratio"].notna()]
-    return merge_equal(states) if len(states) else pd.DataFrame(columns=list(PROFILE_COLUMNS))
-
-
-def merge_equal(states: pd.DataFrame) -> pd.DataFrame:
-    """Join neighbouring segments of one clone, arm and state.
-
-    ``states`` is as :func:`marrowclone.copy_number.states.segment_states` returns it, in genome
-    order within a group; the result covers the same genes with fewer rows.
-    """
-    key = states[["group", "chromosome", "arm", "state"]]
-    run = (key != key.shift()).any(axis=1).cumsum().to_numpy()
-    weight = states["n_genes"].clip(lower=1).to_numpy(dtype=float)
-    sums = (
-        pd.DataFrame(
-            {
-                "w": weight,
-                "posterior": states["posterior"].to_numpy() * weight,
-                "log2_ratio": states["log2_ratio"].to_numpy() * weight,
-            }
-        )
-        .groupby(run)
-        .sum()
-    )
-    merged = states.groupby(run).agg(
-        clone=("group", "first"),
-        chromosome=("chromosome", "first"),
-        start=("start", "first"),
-        end=("end", "last"),
-        state=("state", "first"),
-        arm=("arm", "first"),
-        n_genes=("n_genes", "sum"),
-        n_cells=("n_cells", "first"),
-    )
-    merged["posterior"] = sums["posterior"] / sums["w"]
-    merged["log2_ratio"] = sums["log2_ratio"] / sums["w"]
-    return merged.reset_index(drop=True)[list(PROFILE_COLUMNS)]
 
 
 def seg_table(profiles: pd.DataFrame, *, patient: str) -> pd.DataFrame:

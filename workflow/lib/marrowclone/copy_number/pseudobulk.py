@@ -66,10 +66,18 @@ def gene_dispersion(observed: np.ndarray, expect: np.ndarray) -> float:
 
 def robust_log2_ratio(observed: np.ndarray, expect: np.ndarray, *, phi: float) -> tuple[float, float]:
     """log2 of observed over expected across the genes of one segment, and its standard error."""
+    return fit_ratio(observed, expect, phi=phi)[:2]
+
+
+def fit_ratio(observed: np.ndarray, expect: np.ndarray, *, phi: float) -> tuple[float, float, float]:
+    """log2 ratio, its standard error over genes, and the part of that which is counting noise.
+
+    Genes of one tumour depart from the reference in all of its clones alike; what clones do not share is counting.
+    """
     weight = 1 / (1 + phi * expect)
     denominator = (weight * expect).sum()
     if denominator <= 0:
-        return float("nan"), float("inf")
+        return float("nan"), float("inf"), float("inf")
     ratio = max((weight * observed).sum() / denominator, 1e-3)
     limited = observed
     for _ in range(20):
@@ -86,7 +94,7 @@ def robust_log2_ratio(observed: np.ndarray, expect: np.ndarray, *, phi: float) -
     se = np.sqrt((residual**2).sum() * n / max(n - 1, 1)) / denominator / ratio / np.log(2)
     # no segment is surer than counting noise allows
     floor = np.sqrt((weight**2 * ratio * expect).sum()) / denominator / ratio / np.log(2)
-    return float(np.log2(ratio)), float(max(se, floor))
+    return float(np.log2(ratio)), float(max(se, floor)), float(floor)
 
 
 def anchor_centre(

@@ -15,7 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import special
 
-from .pseudobulk import anchor_centre, gene_dispersion, pseudobulk, robust_log2_ratio
+from .ratios import autosomal, segment_ratios
 
 GAIN, LOSS, NEUTRAL, INDETERMINATE = "gain", "loss", "neutral", "indeterminate"
 
@@ -85,7 +85,7 @@ def arm_segments(genes: pd.DataFrame) -> pd.DataFrame:
 
     chrX, chrY and chrM are left out: sex and X inactivation, not dosage (science 1.6).
     """
-    inside = genes.loc[_autosomal(genes) & genes["arm"].isin(["p", "q"])]
+    inside = genes.loc[autosomal(genes) & genes["arm"].isin(["p", "q"])]
     arms = inside.groupby(["chromosome", "arm"], sort=False, observed=True).agg(
         start=("start", "min"), end=("end", "max")
     )
@@ -100,7 +100,7 @@ def bin_segments(genes: pd.DataFrame, *, genes_per_segment: int = 40) -> pd.Data
     evidence needs, not as the map suggests. Columns as :func:`arm_segments`.
     """
     rows: list[dict[str, Any]] = []
-    inside = genes.loc[_autosomal(genes) & genes["arm"].isin(["p", "q"])]
+    inside = genes.loc[autosomal(genes) & genes["arm"].isin(["p", "q"])]
     for (chromosome, arm), part in inside.groupby(["chromosome", "arm"], sort=False, observed=True):
         part = part.sort_values("start", kind="stable")
         n_bins = max(1, round(len(part) / genes_per_segment))
@@ -153,63 +153,35 @@ def segment_states(
         anchor arms; ``se`` includes ``systematic_sd``; ``posterior`` is that of ``state``;
         ``call`` is gain, loss, neutral or indeterminate (too few genes or cells, or no
         direction reaches ``min_posterior``). Empty with these columns when there is no group.
-
-    Notes
-    -----
-    Ratio of a segment: quasi-likelihood estimate ``sum(w O) / sum(w E)`` with NB weights
-    ``w = 1 / (1 + phi E)``, so that no gene weighs more than ``1/phi``, Huber-limited residuals
-    and a sandwich standard error over genes. ``phi`` is estimated per group by a robust spread.
     """
-    s = {**DEFAULTS, **{k: v for k, v in settings.items() if k in DEFAULTS}}
-    names = groups.fillna("").astype(str).to_numpy()
-    wanted = sorted(set(names) - {""})
-    if not wanted or segments.empty:
+    s = with_defaults(settings)
+    frame = segment_ratios(counts, groups, reference, segments, genes, settings=s, samples=samples)
+    if frame.empty:
         return pd.DataFrame(columns=list(STATE_COLUMNS))
-    used = _autosomal(genes).to_numpy() & genes["arm"].isin(["p", "q"]).to_numpy()
-    if "used" in genes:
-        used &= genes["used"].to_numpy(dtype=bool)
-    expected = _reference_profiles(reference, used)  # genes x columns
-    used &= expected.mean(axis=1) * 1e6 >= s["min_cpm"]
-    columns = np.zeros(counts.shape[0], dtype=int)
-    if isinstance(reference, pd.DataFrame):
-        if samples is None:
-            raise ValueError("a reference with a column per sample needs samples=")
-        columns = reference.columns.get_indexer(pd.Index(samples.astype(str)))
-        if (columns < 0).any():
-            raise ValueError("the reference has no column for some samples of the cells")
-    cell_rows = np.arange(counts.shape[0])
-    results = []
-    segment_of_gene = _gene_segments(genes, segments)
-    arm_names = genes["chromosome"].str.removeprefix("chr").to_numpy(dtype=object) + genes["arm"].to_numpy(dtype=object)
-    for name in wanted:
-        rows = cell_rows[names == name]
-        observed, expect = pseudobulk(counts, rows, columns, expected, used, max_share=s["max_share"])
-        phi = gene_dispersion(observed[used], expect[used])
-        centre = anchor_centre(observed, expect, arm_names, used, phi=phi, anchors=s["anchor_arms"])
-        log2_ratio = np.full(len(segments), np.nan)
-        se = np.full(len(segments), np.inf)
-        n_genes = np.zeros(len(segments), dtype=int)
-        for i in range(len(segments)):
-            inside = used & (segment_of_gene == i)
-            n_genes[i] = inside.sum()
-            if n_genes[i] >= 3:
-                log2_ratio[i], se[i] = robust_log2_ratio(observed[inside], expect[inside], phi=phi)
-        log2_ratio = log2_ratio - centre
-        total_se = np.sqrt(np.minimum(se, 10.0) ** 2 + s["systematic_sd"] ** 2)
-        posterior = state_posterior(log2_ratio, total_se, dosage=s["dosage"], prior_neutral=s["prior_neutral"])
-        frame = segments[["chromosome", "start", "end", "arm"]].reset_index(drop=True).copy()
-        frame.insert(0, "group", name)
-        frame["state"] = posterior.argmax(axis=1)
-        frame["posterior"] = posterior.max(axis=1)
-        frame["log2_ratio"] = log2_ratio
-        frame["se"] = total_se
-        frame["n_genes"] = n_genes
-        frame["n_cells"] = len(rows)
-        frame["p_loss"] = posterior[:, :2].sum(axis=1)
-        frame["p_gain"] = posterior[:, 3:].sum(axis=1)
-        frame["call"] = _calls(frame, posterior[:, 2], s)
-        results.append(frame)
-    return pd.concat(results, ignore_index=True)[list(STATE_COLUMNS)]
+    frame["se"] = np.sqrt(np.minimum(frame["se_genes"], 10.0) ** 2 + s["systematic_sd"] ** 2)
+    posterior = state_posterior(
+        frame["log2_ratio"].to_numpy(), frame["se"].to_numpy(), dosage=s["dosage"], prior_neutral=s["prior_neutral"]
+    )
+    return with_states(frame, posterior, settings=s)[list(STATE_COLUMNS)]
+
+
+def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that states need, missing ones filled in; others are left out."""
+    return {**DEFAULTS, **{k: v for k, v in settings.items() if k in DEFAULTS}}
+
+
+def with_states(frame: pd.DataFrame, posterior: np.ndarray, *, settings: Mapping[str, Any]) -> pd.DataFrame:
+    """``frame`` (log2_ratio, n_genes, n_cells) with state, posterior, p_loss, p_gain, p_amp (4 or more copies) and
+    call from a posterior (n, 6)."""
+    frame = frame.assign(
+        state=posterior.argmax(axis=1),
+        posterior=posterior.max(axis=1),
+        p_loss=posterior[:, :2].sum(axis=1),
+        p_gain=posterior[:, 3:].sum(axis=1),
+        p_amp=posterior[:, 4:].sum(axis=1),
+    )
+    frame["call"] = _calls(frame, posterior[:, 2], settings)
+    return frame
 
 
 def _calls(frame: pd.DataFrame, p_neutral: np.ndarray, s: Mapping[str, Any]) -> np.ndarray:
@@ -221,34 +193,6 @@ def _calls(frame: pd.DataFrame, p_neutral: np.ndarray, s: Mapping[str, Any]) -> 
     weak = (frame["n_genes"] < s["min_genes"]) | (frame["n_cells"] < s["min_cells"]) | frame["log2_ratio"].isna()
     call[weak.to_numpy()] = INDETERMINATE
     return call
-
-
-def _reference_profiles(reference: sp.csr_matrix | np.ndarray | pd.DataFrame, used: np.ndarray) -> np.ndarray:
-    """Expected share of each gene, shape (genes, columns), each column summing to 1 over the used genes."""
-    if isinstance(reference, pd.DataFrame):
-        profile = reference.to_numpy(dtype=float)
-    elif sp.issparse(reference):
-        profile = np.asarray(reference.sum(axis=0), dtype=float).reshape(-1, 1)
-    else:
-        profile = np.asarray(reference, dtype=float).reshape(-1, 1)
-    total = profile[used].sum(axis=0)
-    return profile / np.where(total > 0, total, 1.0)
-
-
-def _gene_segments(genes: pd.DataFrame, segments: pd.DataFrame) -> np.ndarray:
-    """Index of the segment that holds each gene's midpoint, -1 when none does; shape (genes,)."""
-    middle = (genes["start"].to_numpy() + genes["end"].to_numpy()) // 2
-    chromosome = genes["chromosome"].to_numpy(dtype=object)
-    index = np.full(len(genes), -1)
-    for i, row in enumerate(segments.itertuples(index=False)):
-        index[(chromosome == row.chromosome) & (middle >= row.start) & (middle <= row.end)] = i
-    return index
-
-
-def _autosomal(genes: pd.DataFrame) -> pd.Series:
-    """True for genes on chr1..chr22."""
-    number = pd.to_numeric(genes["chromosome"].str.removeprefix("chr"), errors="coerce")
-    return number.between(1, 22)
 
 
 def _in_genome_order(segments: pd.DataFrame) -> pd.DataFrame:

@@ -87,6 +87,7 @@ class Patient:
     reference: pd.DataFrame = field(default_factory=lambda: empty("copy_number.reference"))
     malignant: pd.DataFrame = field(default_factory=lambda: empty("copy_number.malignant"))
     arms: pd.DataFrame = field(default_factory=lambda: empty("copy_number.arms"))
+    panel: pd.DataFrame = field(default_factory=lambda: empty("copy_number.panel"))
     clone_cells: pd.DataFrame = field(default_factory=lambda: empty("clones.cells"))
     profiles: pd.DataFrame = field(default_factory=lambda: empty("clones.profiles"))
     tree: pd.DataFrame = field(default_factory=lambda: empty("evolution.tree"))
@@ -128,6 +129,7 @@ PATIENT_TABLES: dict[str, str] = {
     "reference": "copy_number.reference",
     "malignant": "copy_number.malignant",
     "arms": "copy_number.arms",
+    "panel": "copy_number.panel",
     "clone_cells": "clones.cells",
     "profiles": "clones.profiles",
     "tree": "evolution.tree",

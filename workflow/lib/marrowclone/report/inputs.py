@@ -23,6 +23,7 @@ SUFFIXES: dict[str, str] = {
     "reference": "reference.tsv",
     "malignant": "malignant.tsv.gz",
     "arms": "arms.tsv",
+    "panel": "panel.tsv",
     "clone_cells": "cells.tsv.gz",
     "profiles": "profiles.tsv",
     "selection": "selection.tsv",

@@ -22,6 +22,7 @@ PER_PATIENT: dict[str, str] = {
     "reference": "results/copy_number/{patient}.reference.tsv",
     "malignant": "results/copy_number/{patient}.malignant.tsv.gz",
     "arms": "results/copy_number/{patient}.arms.tsv",
+    "panel": "results/copy_number/{patient}.panel.tsv",
     "clone_cells": "results/clones/{patient}.cells.tsv.gz",
     "profiles": "results/clones/{patient}.profiles.tsv",
     "selection": "results/clones/{patient}.selection.tsv",

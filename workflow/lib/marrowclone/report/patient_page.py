@@ -17,6 +17,7 @@ from .course import (
 )
 from .facts import flat
 from .gather import Patient, tumour_noun
+from .panel import panel_section
 from .render import render
 from .sections import cells_section, clones_section, copy_number_section
 from .sentences import finding, glance, reference_words
@@ -67,6 +68,7 @@ def patient_sections(patient: Patient, *, noun: str, facts: Mapping[str, Any]) -
         microenvironment_section(patient),
         tumour_section(patient),
         copy_number_section(patient, noun=noun),
+        panel_section(patient),
         clones_section(patient),
         burden_section(patient),
         dynamics_section(patient),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
@@ -121,18 +123,27 @@ def cells_section(patient: Patient) -> Section:
 
 
 def events_in_words(arms: pd.DataFrame, clone: str) -> str:
-    """``1q ×3, 13q ×1``: the arms of a clone that are not at two copies with enough posterior."""
+    """``1q ×3, 13q ×1``: the arms of a clone that are not at two copies, where that is sure."""
     rows = arms[(arms["clone"] == clone) & arms["state"].notna() & (arms["state"] != 2)]
-    rows = rows[~rows["call"].isin(copy_number.NOT_CALLED) & ~(rows["posterior"] < copy_number.SURE)]
+    several = rows["copies"].astype(str).str.contains("-") if "copies" in rows else pd.Series(False, index=rows.index)
+    rows = rows[~rows["call"].isin(copy_number.NOT_CALLED) & (several | ~(rows["posterior"] < copy_number.SURE))]
     said = [
         (
             copy_number.chromosome_key(r.chromosome),
             r.arm,
-            f"{str(r.chromosome).removeprefix('chr')}{r.arm} ×{copy_number.copies(r.state)}",
+            f"{str(r.chromosome).removeprefix('chr')}{r.arm} ×{_copies(r)}",
         )
         for r in rows_of(rows)
     ]
     return ", ".join(text for *_, text in sorted(said)) or "none called"
+
+
+def _copies(row: Any) -> str:
+    """``3``; ``3 or 4`` where the counts do not tell; ``3 (60% of the arm)`` for an event of a part of it."""
+    copies = str(getattr(row, "copies", ""))
+    text = copies.replace("-", " to ") if "-" in copies else copy_number.copies(row.state)
+    extent = getattr(row, "extent", float("nan"))
+    return text if pd.isna(extent) or extent >= 1 else f"{text} ({words.share(extent)} of the arm)"
 
 
 def copy_number_section(patient: Patient, *, noun: str) -> Section:
@@ -211,8 +222,8 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
             copy_number.ratio_profiles(patient.profiles),
             name="profiles",
             title="Log2 ratio along the genome for each clone",
-            caption="Log2 ratio of each clone's summed counts in bins of genes along the genome. The states above come "
-            "from whole arms; a single bin is no evidence of a focal event.",
+            caption="Log2 ratio of each clone's summed counts along the genome: whole arms, or parts of an arm where "
+            "it is surely broken and each part holds enough genes. Focal events are not seen.",
         )
     if not len(patient.arms) and not len(patient.profiles):
         section.notes.append("No copy-number states: too few malignant cells, or none.")

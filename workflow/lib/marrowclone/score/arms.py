@@ -168,6 +168,16 @@ def state_accuracy(table: pd.DataFrame) -> dict[str, float]:
     return {"value": ratio((rows["state"] == rows["true_state"]).sum(), len(rows)), "n": len(rows)}
 
 
+def state_right(table: pd.DataFrame) -> dict[str, float]:
+    """Share of **all** true events of matched clones that were called with the right number of copies; in [0, 1].
+
+    A missed event counts as wrong, unlike in :func:`state_accuracy`. ``table``: :func:`event_table`, of clones that
+    have a partner in the answer. Chance: that of naming arm, direction and copies at once. NaN without an event.
+    """
+    rows = table[table["real"]]
+    return {"value": ratio((rows["called"] & (rows["state"] == rows["true_state"])).sum(), len(rows)), "n": len(rows)}
+
+
 def diploid_events(answers: Iterable[pd.DataFrame]) -> dict[str, float]:
     """Mean number of events called per diploid genome (healthy donor), where each one is false; 0 ideal, no bound.
 
