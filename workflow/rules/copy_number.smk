@@ -38,6 +38,10 @@ rule infer_signal:
         donors=lambda wildcards: COHORT.donors_for(wildcards.patient),
         code=code("infer_signal"),
         seed=config["seed"],
+        # a GPU only where the configuration names one: on the CPU this takes seconds
+        device="cuda" if config["device"] == "cuda" else "cpu",
+    resources:
+        gpu=1 if config["device"] == "cuda" else 0,
     script:
         "../../scripts/infer_signal.py"
 

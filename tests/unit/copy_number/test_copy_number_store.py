@@ -31,7 +31,7 @@ def test_signal_is_in_the_layout_of_infercnvpy(found, tmp_path):
     import infercnvpy as cnv
 
     path = tmp_path / "P.signal.h5ad"
-    store.signal_data(found, factor=1.5).write_h5ad(path)
+    store.signal_data(found).write_h5ad(path)
     data = ad.read_h5ad(path)
     assert data.n_vars == 0  # no counts are written twice
     assert data.obsm["X_cnv"].dtype == np.float32
@@ -65,7 +65,7 @@ def test_scores_hold_reference_cells_too(found, genome, defaults):
 
 def test_no_tumour_type_cells_still_gives_every_file(tmp_path, genome, defaults):
     signal_path, table_path = tmp_path / "P.signal.h5ad", tmp_path / "P.baseline.tsv.gz"
-    store.signal_data(None, factor=1.5).write_h5ad(signal_path)
+    store.signal_data(None).write_h5ad(signal_path)
     tables.write_table(table_path, store.baseline_of(None), columns=BASELINE_COLUMNS)
     reference = store.reference_table(None, patient="P", tumour_types=["plasma"])
     assert reference["rung"][0] == "none" and reference["reason"][0] == "no plasma cells found"
@@ -99,5 +99,5 @@ def test_relevant_cells_leaves_donors_other_cells_out():
         }
     )
     kept = store.relevant_cells(cells, patient="P", donors=["H"], tumour_types=["plasma"])
-    assert kept["cell"].tolist() == ["a", "b", "c"]  # sorted; not the donor's erythroid cell, not the other patient
+    assert kept["cell"].tolist() == ["b", "c"]  # no erythroid cell helps, and not the other patient
     assert len(store.relevant_cells(cells, patient="P", donors=["H"], tumour_types=["tumour"])) == 0

@@ -56,6 +56,8 @@ def patient_signal(
     settings: Mapping[str, Any],
     calls: Mapping[str, Any],
     seed: int,
+    threads: int = 1,
+    device: str = "cpu",
 ) -> PatientSignal | None:
     """Copy-number signal of one patient over all timepoints, against the best reference there is.
 
@@ -72,6 +74,8 @@ def patient_signal(
         the patient, and the healthy donors (other than the patient) whose cells are among ``cells``.
     settings, calls
         of ``infer_signal`` and of ``call_malignant`` (the first look calls cells as that rule does).
+    threads, device
+        of :func:`~marrowclone.copy_number.signal.infer_signal`; no result depends on them.
 
     Returns
     -------
@@ -79,7 +83,9 @@ def patient_signal(
     """
     order = np.argsort(cells["cell"].to_numpy(dtype=str), kind="stable")  # nothing depends on how cells were read
     cells = cells.iloc[order].reset_index(drop=True)
-    matrix = sp.csr_matrix(counts.X)[order]
+    matrix = sp.csr_matrix(counts.X)
+    if not np.array_equal(order, np.arange(len(order))):  # else they lie in order already: no copy of the counts
+        matrix = matrix[order]
     mine = (cells["patient"] == patient).to_numpy()
     target = mine & cells["is_tumour_type"].to_numpy(dtype=bool)
     if not target.any():
@@ -89,7 +95,7 @@ def patient_signal(
     immune = cells["cell_type"].isin(IMMUNE_TYPES).to_numpy()
 
     def infer(reference: Reference) -> PatientSignal:
-        return _infer(matrix, cells, genes, target, immune, reference, settings)
+        return _infer(matrix, cells, genes, target, immune, reference, settings, threads=threads, device=device)
 
     if not (target & plasma).any():
         return infer(_reference_of_labels(cells, mine, target, immune, settings))
@@ -218,6 +224,9 @@ def _infer(
     immune: np.ndarray,
     reference: Reference,
     settings: Mapping[str, Any],
+    *,
+    threads: int,
+    device: str,
 ) -> PatientSignal:
     """Baseline and signal of the tumour-type and reference cells against ``reference``."""
     kept = np.flatnonzero(target | reference.is_reference)
@@ -235,9 +244,8 @@ def _infer(
     )
     rows = np.flatnonzero(reference.is_reference)
     baseline = build_baseline(matrix[rows], samples[rows], reference.categories[rows], genes, effects)
-    part = matrix[kept]
     signal = infer_signal(
-        part,
+        matrix,
         samples[kept],
         reference.is_reference[kept],
         reference.categories[kept],
@@ -247,6 +255,10 @@ def _infer(
         clip=settings["clip"],
         min_cpm=settings["min_cpm"],
         anchors=settings["anchor_arms"],
+        dynamic_threshold=settings["dynamic_threshold"],
+        rows=kept,
+        threads=threads,
+        device=device,
     )
     chains = light_chain.chain_counts(matrix, genes.index)
     ambient = light_chain.ambient_chains(chains, samples, immune & (cells["cell_type"] != "b_cell").to_numpy())

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..keys import IMMUNE_TYPES, PLASMA
+from ..keys import CELL_TYPES, IMMUNE_TYPES, PLASMA, UNRESOLVED
 from .baseline import BASELINE_COLUMNS, baseline_table
 from .malignant import Calls
 from .reference import PatientSignal
-from .signal import apply_threshold
 
 #: Columns of ``{patient}.scores.tsv.gz``: every tumour-type and reference cell.
 SCORE_COLUMNS: tuple[str, ...] = ("cell", "sample", "cell_type", "is_reference", "cnv_score")
@@ -26,7 +25,8 @@ OBS_COLUMNS: tuple[str, ...] = (
 def relevant_cells(
     cells: pd.DataFrame, *, patient: str, donors: Sequence[str], tumour_types: Sequence[str]
 ) -> pd.DataFrame:
-    """The cells that a patient's signal needs: all of the patient's, and the donors' plasma and immune cells.
+    """The cells that a patient's signal needs: its tumour-type, plasma, immune and user-labelled cells, and the donors'
+    plasma and immune cells. Counts of no other cell are read.
 
     None when the patient has no tumour-type cell: then no count needs to be read.
     """
@@ -35,7 +35,9 @@ def relevant_cells(
     if not (mine & cells["is_tumour_type"]).any():
         return cells.iloc[:0]
     of_donors = cells["patient"].isin(list(donors)) & cells["cell_type"].isin([PLASMA, *IMMUNE_TYPES])
-    return cells[mine | of_donors].sort_values("cell", kind="stable").reset_index(drop=True)
+    # the patient's cells that are neither tumour, nor reference of any rung, nor helpers of the capture effects
+    idle = ~cells["is_tumour_type"] & cells["cell_type"].isin({*CELL_TYPES, UNRESOLVED, ""} - {PLASMA, *IMMUNE_TYPES})
+    return cells[(mine & ~idle) | of_donors].sort_values("cell", kind="stable").reset_index(drop=True)
 
 
 def reference_table(found: PatientSignal | None, *, patient: str, tumour_types: Sequence[str]) -> pd.DataFrame:
@@ -58,7 +60,7 @@ def reference_table(found: PatientSignal | None, *, patient: str, tumour_types: 
     )
 
 
-def signal_data(found: PatientSignal | None, *, factor: float) -> ad.AnnData:
+def signal_data(found: PatientSignal | None) -> ad.AnnData:
     """``{patient}.signal.h5ad``: no counts; ``obsm["X_cnv"]`` and ``uns["cnv"]`` in infercnvpy's layout.
 
     ``obsm["X_arms"]`` (float32, log2 ratio per arm, no threshold) has its columns in ``uns["cnv"]["arms"]``.
@@ -70,7 +72,7 @@ def signal_data(found: PatientSignal | None, *, factor: float) -> ad.AnnData:
     else:
         obs = found.obs.set_index("cell")[list(OBS_COLUMNS)]
         obs.index.name = None
-        windows = apply_threshold(found.signal.windows, found.reference.is_reference, factor=factor)
+        windows = found.signal.windows
         arms = found.signal.arms.astype(np.float32)
         table, chr_pos, arm_names = found.signal.window_table, found.signal.chr_pos, found.signal.arm_names
     data = ad.AnnData(obs=obs, shape=(len(obs), 0))

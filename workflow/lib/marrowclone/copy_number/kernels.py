@@ -1,0 +1,163 @@
+"""The inner loops of the signal, compiled: one pass over the non-zeros gives windows and arms.
+
+Every cell is worked on by itself and in one order, so nothing depends on chunks or threads. No function
+allocates more than a block of rows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+
+#: Whole counts below this have their log1p from a table that is made once per cell.
+SMALL = 32
+
+_compiled: Any = numba.njit(nogil=True, cache=False)
+
+
+@_compiled
+def _fill(logs, by):  # type: ignore[no-untyped-def]
+    """log1p of the small counts of one cell."""
+    if by > 0:
+        for k in range(SMALL):
+            logs[k] = math.log1p(k * by)
+
+
+@_compiled
+def _logged(value, by, logs):  # type: ignore[no-untyped-def]
+    """log1p of a count scaled ``by``; the value itself where ``by`` is 0."""
+    x = np.float64(value)
+    if by > 0:
+        whole = int(x)
+        x = logs[whole] if whole == x and 0 <= whole < SMALL else math.log1p(x * by)
+    return x
+
+
+@_compiled
+def _to_windows(total, moment, level, slope, stride, segments, out):  # type: ignore[no-untyped-def]
+    """Add a cell's blocks (sum and first moment of each) to its windows."""
+    for s in range(segments.shape[0]):
+        start, stop, block = int(segments[s, 0]), int(segments[s, 1]), int(segments[s, 2])
+        if segments[s, 3] > 0:
+            out[start] += total[block] * segments[s, 3]
+            continue
+        o = out[start:stop]
+        for k in range(level.shape[0]):
+            a, b = level[k], slope[k]
+            t, m = total[block + k :], moment[block + k :]
+            if stride == 1:
+                for w in range(stop - start):
+                    o[w] += a * t[w] + b * m[w]
+            else:
+                for w in range(stop - start):
+                    o[w] += a * t[w * stride] + b * m[w * stride]
+
+
+@_compiled
+def smooth_dense(values, block, place, n_blocks, level, slope, stride, segments, arm, windows, arms):  # type: ignore[no-untyped-def]
+    """Windows and arm sums of dense rows (rows x genes); ``windows`` and ``arms`` are zero before."""
+    for i in range(values.shape[0]):
+        total, moment = np.zeros(n_blocks), np.zeros(n_blocks)
+        for c in range(values.shape[1]):
+            total[block[c]] += values[i, c]
+            moment[block[c]] += values[i, c] * place[c]
+            arms[i, arm[c]] += values[i, c]
+        _to_windows(total, moment, level, slope, stride, segments, windows[i])
+
+
+@_compiled
+def smooth_rows(  # type: ignore[no-untyped-def]
+    data, indices, indptr, rows, scale, group, column, bounds, clip,
+    block, place, n_blocks, level, slope, stride, segments, arm, base, arm_base, windows, arms,
+):  # fmt: skip
+    """Windows and arm sums of the cells ``rows`` of a CSR matrix.
+
+    ``scale`` per cell: counts become ``log1p(scale * count)``; 0 for values that are logged already.
+    ``column`` maps the matrix' genes to those that count (-1: none of them). ``bounds`` (groups x genes x 3):
+    lower and upper reference and what an empty cell shows; ``base`` and ``arm_base`` are the smoothed empty cells.
+    """
+    total, moment = np.empty(n_blocks), np.empty(n_blocks)
+    logs = np.empty(SMALL)
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        g, by = group[row], scale[row]
+        out, sums = windows[i], arms[i]
+        out[:] = base[g]
+        sums[:] = arm_base[g]
+        total[:] = 0.0
+        moment[:] = 0.0
+        _fill(logs, by)
+        for j in range(indptr[row], indptr[row + 1]):
+            c = column[indices[j]]
+            if c < 0:
+                continue
+            x = _logged(data[j], by, logs)
+            d = max(x - bounds[g, c, 1], 0.0) + min(x - bounds[g, c, 0], 0.0)
+            d = min(max(d, -clip), clip) - bounds[g, c, 2]
+            total[block[c]] += d
+            moment[block[c]] += d * place[c]
+            sums[arm[c]] += d
+        _to_windows(total, moment, level, slope, stride, segments, out)
+
+
+@_compiled
+def centre_rows(windows, centre, sums, squares):  # type: ignore[no-untyped-def]
+    """Subtract each row's centre in place; sum and sum of squares of each row."""
+    for i in range(windows.shape[0]):
+        s, q = 0.0, 0.0
+        for w in range(windows.shape[1]):
+            v = windows[i, w] - centre[i]
+            windows[i, w] = v
+            s += v
+            q += v * v
+        sums[i], squares[i] = s, q
+
+
+@_compiled
+def count_kept(windows, limit, kept):  # type: ignore[no-untyped-def]
+    """Entries of each row that are neither below the limit nor 0."""
+    for i in range(windows.shape[0]):
+        n = 0
+        for w in range(windows.shape[1]):
+            v = abs(windows[i, w])
+            n += v >= limit and np.float32(v) != 0
+        kept[i] = n
+
+
+@_compiled
+def take_kept(windows, limit, indptr, indices, data):  # type: ignore[no-untyped-def]
+    """Write the entries that :func:`count_kept` counted, as CSR float32."""
+    for i in range(windows.shape[0]):
+        j = indptr[i]
+        for w in range(windows.shape[1]):
+            v = windows[i, w]
+            if abs(v) >= limit and np.float32(v) != 0:
+                indices[j], data[j] = w, v
+                j += 1
+
+
+@_compiled
+def gene_sums(data, indices, indptr, rows, scale, part, column, sums):  # type: ignore[no-untyped-def]
+    """Add the (logged) values of ``rows`` to ``sums`` (parts x genes), each to the part that ``part`` says."""
+    logs = np.empty(SMALL)
+    for i in range(rows.shape[0]):
+        row, p = rows[i], part[i]
+        by = scale[row]
+        _fill(logs, by)
+        for j in range(indptr[row], indptr[row + 1]):
+            c = column[indices[j]]
+            if c >= 0:
+                sums[p, c] += _logged(data[j], by, logs)
+
+
+@_compiled
+def weighted_rows(data, indices, indptr, rows, weight, sums):  # type: ignore[no-untyped-def]
+    """Sum over each row's values times the genes' weights."""
+    for i in range(rows.shape[0]):
+        s = 0.0
+        for j in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            s += data[j] * weight[indices[j]]
+        sums[i] = s
