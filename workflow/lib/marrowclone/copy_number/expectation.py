@@ -58,6 +58,8 @@ def _log1p_table(depth: float) -> tuple[np.ndarray, np.ndarray, float]:
 
 def depth_groups(samples: Sequence[str] | np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, list[tuple[str, float]]]:
     """Group of each cell by capture and depth, and (sample, depth) of each group."""
+    if not len(depth):
+        return np.zeros(0, dtype=np.int64), []
     level = np.round(np.log2(depth) / DEPTH_STEP).astype(int)
     pairs = pd.MultiIndex.from_arrays([np.asarray(samples, dtype=object), level])
     codes, unique = pd.factorize(pairs, sort=True)
