@@ -2,18 +2,19 @@
 
     PYTHONPATH=workflow/lib python benchmarks/speed.py --cells 2000 10000 50000 100000
 
-Synthetic sparse counts (20,000 genes at real positions, some 2,000 non-zeros per cell, a fifth of the cells the reference) are
-drawn once per size. Every tool reads them, is called once on a few cells (imports, compilers and caches are no part of
-the time), and is then timed on all cells:
+Synthetic sparse counts (20,000 genes at real positions, some 2,000 non-zeros per cell, a fifth of the cells the
+reference) are drawn once per size. Every tool reads them, is called once on a few cells (imports, compilers and caches
+are no part of the time), and is then timed on all cells:
 
 - ours, alike: ``infercnv``, configured as infercnvpy is; log counts in, sparse signal out;
 - ours, pipeline: ``infer_signal`` with its baseline, from raw counts: windows, arms, expectation by depth and capture;
 - infercnvpy: ``tl.infercnv`` with its default of all cores, and with ``n_jobs=1``;
 - cnvturbo: ``tl.infercnv`` on the CPU (in ``.venv-peers``, where that was made).
 
-Peak memory is that of the whole process tree: proportional set sizes (a page that n processes share counts 1/n in each),
-summed, every 20 ms while the call runs; the matrix and the libraries are in it. The slope is that of log(seconds) on
-log(cells). A tool that fails or is killed is told as such. How busy the machine was (load) is told with each figure.
+Peak memory is that of the whole process tree: proportional set sizes (a page that n processes share counts 1/n in
+each), summed, every 20 ms while the call runs; the matrix and the libraries are in it. The slope is that of
+log(seconds) on log(cells). A tool that fails or is killed is told as such. With each figure stand the processor time
+of the process tree and how busy the machine was (load): on a busy machine compare processor times.
 """
 
 from __future__ import annotations
@@ -276,7 +277,8 @@ def report(results: dict[int, dict[str, dict[str, Any]]], out: Path) -> str:
     """Write ``speed.tsv`` and ``speed.md``; the latter's text."""
     out.mkdir(parents=True, exist_ok=True)
     rows = rows_of(results)
-    (out / "speed.tsv").write_text("\n".join("\t".join(str(r[c]) for c in COLUMNS) for r in [dict(zip(COLUMNS, COLUMNS, strict=True)), *rows]) + "\n")
+    lines = [COLUMNS, *([str(r[c]) for c in COLUMNS] for r in rows)]
+    (out / "speed.tsv").write_text("".join("\t".join(line) + "\n" for line in lines))
     text = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     text += ["| " + " | ".join(str(r[c]) for c in COLUMNS) + " |" for r in rows]
     text += ["", *(f"- slope of log time on log cells, {tool}: {s:.2f}" for tool, s in slopes(results).items())]

@@ -105,7 +105,9 @@ def arms_of_windows(placed):
     """Arm of each window, from the middle of its span (positions are hg19 there, the arms' hg38: alike but at centromeres)."""
     arms = arm_table()
     names = []
-    for chromosome, at in zip(placed.table["chromosome"], (placed.table["start"] + placed.table["end"]) / 2, strict=True):
+    for chromosome, at in zip(
+        placed.table["chromosome"], (placed.table["start"] + placed.table["end"]) / 2, strict=True
+    ):
         here = arms[(arms["chromosome"] == chromosome) & (arms["start"] <= at) & (at <= arms["end"])]
         names.append(chromosome[3:] + here["arm"].iloc[0] if len(here) else "")
     return np.array(names)
@@ -169,7 +171,7 @@ def test_genes_are_placed_by_symbol_or_ensembl_id():
     by_symbol = place_genes(some["symbol"].tolist())
     assert by_id["start"].tolist() == by_symbol["start"].tolist() == some["start"].tolist()
     assert place_genes([*some["symbol"], "no such gene"])["chromosome"].iloc[-1] == ""
-    with pytest.raises(UserError, match="found 'Actb'.*0 are known.*Hint: "):
+    with pytest.raises(UserError, match=r"found 'Actb'.*0 are known.*Hint: "):
         place_genes(["Actb", "Gapdh"])
 
 
@@ -185,5 +187,5 @@ def test_what_is_refused(random):
     broken.data[0] = np.nan
     with pytest.raises(UserError, match="NaN or infinity"):
         infercnv(broken, random.var, reference=reference)
-    with pytest.raises(UserError, match="no cell of 'T cell'.*the cells have 'a', 'b', 'c'"):
+    with pytest.raises(UserError, match=r"no cell of 'T cell'.*the cells have 'a', 'b', 'c'"):
         category_means(random.X, random.obs["cell_type"].to_numpy(), ["a", "T cell"])

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,35 +30,35 @@ class Plan:
     ----------
     counts
         CSR, n x all genes: raw counts, or logged values.
-    column
-        per gene of ``counts`` its number among those that count, else -1.
     scale
         per cell: counts become ``log1p(scale * count)``; 0 where ``counts`` are logged already.
     group
         per cell: its row of the reference.
-    bounds
-        groups x g x 3: lower and upper reference, difference of an empty cell.
+    bounds, where
+        per gene of ``counts``, as :func:`~marrowclone.copy_number.kernels.smooth_rows` takes them.
     clip
         differences of single genes are held to this.
-    windows, arm
-        of the g genes; arms are numbers, the last one gathers what belongs to no arm.
+    windows
+        of the g genes that count.
     base, arm_base
-        smoothed empty cells: groups x windows, groups x arms.
+        smoothed empty cells: groups x windows, groups x arms; the last arm gathers what belongs to none.
+    longest
+        most non-zeros of a cell.
     centre
         numbers of the windows whose median is a cell's zero.
     """
 
     counts: sp.csr_matrix
-    column: np.ndarray
     scale: np.ndarray
     group: np.ndarray
     bounds: np.ndarray
+    where: np.ndarray
     clip: float
     windows: Windows
-    arm: np.ndarray
     base: np.ndarray
     arm_base: np.ndarray
     centre: np.ndarray
+    longest: int
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Block:
 
 
 Smoother = Callable[[Plan, np.ndarray], Block]
+T = TypeVar("T")
 
 
 def difference(values: np.ndarray, low: np.ndarray, high: np.ndarray, clip: float) -> np.ndarray:
@@ -96,7 +98,7 @@ def make_plan(
     high: np.ndarray,
     windows: Windows,
     *,
-    column: np.ndarray,
+    used: np.ndarray,
     scale: np.ndarray,
     group: np.ndarray,
     arm: np.ndarray,
@@ -104,19 +106,29 @@ def make_plan(
     clip: float,
     centre: np.ndarray,
 ) -> Plan:
-    """A :class:`Plan`; ``low`` and ``high`` are groups x g, ``arm`` is -1 for genes of no arm."""
+    """A :class:`Plan`.
+
+    ``low`` and ``high`` are groups x g; ``used`` says which genes of ``counts`` the g are, ``arm`` is a number per g
+    (-1: none).
+    """
+    w = windows
     empty = difference(np.zeros_like(low), low, high, clip)
     arm = np.where(arm < 0, n_arms, arm)
-    base, arm_base = np.zeros((len(low), windows.n)), np.zeros((len(low), n_arms + 1))
-    kernels.smooth_dense(empty, *_geometry(windows), arm, base, arm_base)
-    bounds = np.stack([low, high, empty], axis=2)
-    return Plan(counts, column, scale, group, bounds, clip, windows, arm, base, arm_base, centre)
+    base, arm_base = np.zeros((len(low), w.n)), np.zeros((len(low), n_arms + 1))
+    kernels.smooth_dense(
+        empty, w.block, w.place, w.n_blocks, w.level, w.slope, w.stride, w.segments, arm, base, arm_base
+    )
+    bounds = np.zeros((len(low), counts.shape[1], 4))
+    for k, values in enumerate((low, high, empty, w.place)):
+        bounds[:, used, k] = values
+    where = np.full((counts.shape[1], 2), -1, dtype=np.int32)
+    where[used, 0], where[used, 1] = w.block, arm
+    return Plan(counts, scale, group, bounds, where, clip, w, base, arm_base, centre, longest_row(counts))
 
 
-def _geometry(windows: Windows) -> tuple:
-    """The windows as the kernels take them."""
-    w = windows
-    return w.block, w.place, w.n_blocks, w.level, w.slope, w.stride, w.segments
+def longest_row(counts: sp.csr_matrix) -> int:
+    """Most non-zeros of a row."""
+    return int(np.diff(counts.indptr).max(initial=0))
 
 
 def smooth_on_cpu(plan: Plan, rows: np.ndarray) -> Block:
@@ -124,9 +136,10 @@ def smooth_on_cpu(plan: Plan, rows: np.ndarray) -> Block:
     windows = np.empty((len(rows), plan.windows.n))
     arms = np.empty((len(rows), plan.arm_base.shape[1]))
     counts = plan.counts
+    w = plan.windows
     kernels.smooth_rows(
-        counts.data, counts.indices, counts.indptr, rows, plan.scale, plan.group, plan.column, plan.bounds, plan.clip,
-        *_geometry(plan.windows), plan.arm, plan.base, plan.arm_base, windows, arms,
+        counts.data, counts.indices, counts.indptr, rows, plan.scale, plan.group, plan.bounds, plan.where, plan.clip,
+        w.n_blocks, w.level, w.slope, w.stride, w.segments, plan.base, plan.arm_base, plan.longest, windows, arms,
     )  # fmt: skip
     sums, squares = np.empty(len(rows)), np.empty(len(rows))
     kernels.centre_rows(windows, row_medians(windows, plan.centre), sums, squares)
@@ -146,8 +159,8 @@ def row_medians(windows: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def blocks(
-    plan: Plan, rows: np.ndarray, smooth: Smoother, finish: Callable[[Block], object], *, block: int, threads: int
-) -> Iterator[object]:
+    plan: Plan, rows: np.ndarray, smooth: Smoother, finish: Callable[[Block], T], *, block: int, threads: int
+) -> Iterator[T]:
     """``finish`` of every block of ``rows``, in order; at most ``2 * threads`` blocks are in memory."""
     parts = [rows[i : i + block] for i in range(0, len(rows), block)]
     if threads <= 1:
@@ -169,7 +182,7 @@ def spread(
 ) -> float:
     """SD of all windows of ``rows``, whatever their order and the blocks: sums of rows are added without rounding."""
     parts = list(blocks(plan, rows, smooth, lambda b: (b.sums, b.squares), block=block, threads=threads))
-    return standard_deviation([p[0] for p in parts], [p[1] for p in parts], plan.windows.n)  # type: ignore[index]
+    return standard_deviation([p[0] for p in parts], [p[1] for p in parts], plan.windows.n)
 
 
 def standard_deviation(sums: list[np.ndarray], squares: list[np.ndarray], n_windows: int) -> float:
@@ -182,14 +195,19 @@ def standard_deviation(sums: list[np.ndarray], squares: list[np.ndarray], n_wind
 
 
 def smooth_cells(
-    plan: Plan, rows: np.ndarray, limit: float, *, smooth: Smoother = smooth_on_cpu, block: int = BLOCK, threads: int = 1
+    plan: Plan,
+    rows: np.ndarray,
+    limit: float,
+    *,
+    smooth: Smoother = smooth_on_cpu,
+    block: int = BLOCK,
+    threads: int = 1,
 ) -> tuple[sp.csr_matrix, np.ndarray]:
     """Windows that reach ``limit`` (CSR float32, rows x windows) and arm sums (float64, rows x arms)."""
     kept: list[sp.csr_matrix] = []
     arms = np.empty((len(rows), plan.arm_base.shape[1] - 1))
     done = 0
-    for part in blocks(plan, rows, smooth, lambda b: (b.kept(limit), b.arms), block=block, threads=threads):
-        windows, sums = part  # type: ignore[misc]
+    for windows, sums in blocks(plan, rows, smooth, lambda b: (b.kept(limit), b.arms), block=block, threads=threads):
         kept.append(windows)
         arms[done : done + len(sums)] = sums[:, :-1]
         done += len(sums)

@@ -45,12 +45,13 @@ def smooth_on(device: str) -> Smoother:
             for start, _, _, weight in w.segments:
                 single[int(start)] = weight
             arrays = {
-                "column": plan.column, "bounds": plan.bounds, "base": plan.base, "arm_base": plan.arm_base,
-                "block": w.block, "place": w.place, "arm": plan.arm, "first": w.first_block, "single": single,
+                "where": plan.where.astype(np.int64), "bounds": plan.bounds, "base": plan.base,
+                "arm_base": plan.arm_base, "first": w.first_block, "single": single,
                 "level": w.level, "slope": w.slope, "centre": plan.centre,
             }  # fmt: skip
             fixed.clear()
-            fixed[id(plan)] = {name: torch.as_tensor(np.ascontiguousarray(a), device=device) for name, a in arrays.items()}
+            sent = {name: torch.as_tensor(np.ascontiguousarray(a), device=device) for name, a in arrays.items()}
+            fixed[id(plan)] = sent
         return fixed[id(plan)]
 
     def smooth(plan: Plan, rows: np.ndarray) -> Block:
@@ -58,14 +59,15 @@ def smooth_on(device: str) -> Smoother:
         n = len(rows)
         part = plan.counts[rows[0] : rows[-1] + 1] if n and rows[-1] - rows[0] == n - 1 else plan.counts[rows]
         row = torch.as_tensor(np.repeat(np.arange(n), np.diff(part.indptr)), device=device)
-        column = t["column"][torch.as_tensor(part.indices.astype(np.int64), device=device)]
-        inside = column >= 0
-        row, column = row[inside], column[inside]
+        gene = torch.as_tensor(part.indices.astype(np.int64), device=device)
+        block, arm = t["where"][gene].unbind(dim=1)
+        inside = block >= 0
+        row, gene, block, arm = row[inside], gene[inside], block[inside], arm[inside]
         x = torch.as_tensor(part.data, device=device)[inside].to(torch.float64)
         scale = torch.as_tensor(plan.scale[rows], device=device)[row]
         group = torch.as_tensor(plan.group[rows], device=device)
         x = torch.where(scale > 0, torch.log1p(x * scale), x)
-        low, high, empty = t["bounds"][group[row], column].unbind(dim=1)
+        low, high, empty, place = t["bounds"][group[row], gene].unbind(dim=1)
         d = ((x - high).clamp(min=0) + (x - low).clamp(max=0)).clamp(-plan.clip, plan.clip) - empty
 
         def summed(values: Any, to: Any, width: int) -> Any:
@@ -73,9 +75,9 @@ def smooth_on(device: str) -> Smoother:
             return zeros.index_add_(0, row * width + to, values).view(n, width)
 
         n_blocks, n_arms = plan.windows.n_blocks, plan.arm_base.shape[1]
-        total = summed(d, t["block"][column], n_blocks)
-        moment = summed(d * t["place"][column], t["block"][column], n_blocks)
-        arms = t["arm_base"][group] + summed(d, t["arm"][column], n_arms)
+        total = summed(d, block, n_blocks)
+        moment = summed(d * place, block, n_blocks)
+        arms = t["arm_base"][group] + summed(d, arm, n_arms)
         windows = t["base"][group] + total[:, t["first"]] * t["single"]
         running = (t["single"] == 0).nonzero()[:, 0]
         smoothed = torch.zeros((n, len(running)), dtype=torch.float64, device=device)

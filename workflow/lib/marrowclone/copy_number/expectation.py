@@ -102,7 +102,7 @@ def references(
             sums = np.zeros((1, n_genes))
             kernels.gene_sums(
                 counts.data, counts.indices, counts.indptr, rows[cells], scale,
-                np.zeros(len(cells), dtype=np.int64), column, sums,
+                np.zeros(len(cells), dtype=np.int64), column, int(np.diff(counts.indptr).max(initial=0)), sums,
             )  # fmt: skip
             expected = np.maximum(expected + sums[0] / len(cells) - weight @ expected, 0.0)
         low = np.minimum(low, expected)

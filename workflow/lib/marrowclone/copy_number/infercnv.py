@@ -69,15 +69,14 @@ def infercnv(
     reference = np.atleast_2d(np.asarray(reference, dtype=np.float64))
     _check(counts, genes, reference)
     chromosome = chromosome_names(genes["chromosome"])
-    used = np.flatnonzero(((chromosome != "") & ~chromosome.isin(list(left_out))).to_numpy())
-    placed = genes.iloc[used].assign(chromosome=chromosome.iloc[used], arm="")
+    used = np.flatnonzero(~chromosome.isin(["", *left_out]).to_numpy())
+    placed = pd.DataFrame({name: genes[name].to_numpy()[used] for name in ("start", "end")})
+    placed = placed.assign(chromosome=chromosome.to_numpy()[used], arm="")
     windows = place_windows(placed, window=window, step=step)
-    column = np.full(counts.shape[1], -1, dtype=np.int64)
-    column[used] = np.arange(len(used))
     low, high = reference[:, used].min(axis=0), reference[:, used].max(axis=0)
     n = counts.shape[0]
     plan = engine.make_plan(
-        counts, low[None], high[None], windows, column=column, scale=np.zeros(n), group=np.zeros(n, dtype=np.int64),
+        counts, low[None], high[None], windows, used=used, scale=np.zeros(n), group=np.zeros(n, dtype=np.int64),
         arm=np.full(len(used), -1), n_arms=0, clip=clip, centre=np.arange(windows.n),
     )  # fmt: skip
     if threshold is None:
@@ -90,8 +89,8 @@ def infercnv(
         rows = np.arange(start, min(start + chunk, n))
         # this SD is known only when all of the chunk is smoothed, so the chunk stays dense until then
         found = list(engine.blocks(plan, rows, engine.smooth_on_cpu, lambda b: b, block=engine.BLOCK, threads=threads))
-        sd = engine.standard_deviation([b.sums for b in found], [b.squares for b in found], windows.n)  # type: ignore[attr-defined]
-        parts += [b.kept(threshold * sd) for b in found]  # type: ignore[attr-defined]
+        sd = engine.standard_deviation([b.sums for b in found], [b.squares for b in found], windows.n)
+        parts += [b.kept(threshold * sd) for b in found]
     return windows, engine.stack(parts, windows.n)
 
 
@@ -122,8 +121,9 @@ def category_means(
     rows = np.flatnonzero(part >= 0)
     sums = np.zeros((len(names), n_genes))
     kernels.gene_sums(
-        counts.data, counts.indices, counts.indptr, rows, np.zeros(n), part[rows], np.arange(n_genes), sums
-    )
+        counts.data, counts.indices, counts.indptr, rows, np.zeros(n), part[rows], np.arange(n_genes),
+        engine.longest_row(counts), sums,
+    )  # fmt: skip
     return sums / np.bincount(part[rows], minlength=len(names))[:, None]
 
 
@@ -166,8 +166,8 @@ def _check(counts: sp.csr_matrix, genes: pd.DataFrame, reference: np.ndarray) ->
         )
     if not len(genes) == reference.shape[1] == counts.shape[1]:
         raise UserError(
-            f"genes: found {counts.shape[1]} in the matrix, {len(genes)} in their table and {reference.shape[1]} in the "
-            "reference, expected the same number.",
+            f"genes: found {counts.shape[1]} in the matrix, {len(genes)} in their table and {reference.shape[1]} in "
+            "the reference, expected the same number.",
             hint="all three have the genes in the same order; take them from one AnnData.",
         )
     if not (np.isfinite(counts.data).all() and np.isfinite(reference).all()):

@@ -19,21 +19,21 @@ _compiled: Any = numba.njit(nogil=True, cache=False)
 
 
 @_compiled
-def _fill(logs, by):  # type: ignore[no-untyped-def]
-    """log1p of the small counts of one cell."""
-    if by > 0:
-        for k in range(SMALL):
-            logs[k] = math.log1p(k * by)
-
-
-@_compiled
-def _logged(value, by, logs):  # type: ignore[no-untyped-def]
-    """log1p of a count scaled ``by``; the value itself where ``by`` is 0."""
-    x = np.float64(value)
-    if by > 0:
+def _logged(values, by, logs, out):  # type: ignore[no-untyped-def]
+    """log1p of one cell's counts scaled ``by``; the values themselves where ``by`` is 0. ``logs`` is scratch."""
+    if by <= 0:
+        for j in range(values.shape[0]):
+            out[j] = values[j]
+        return
+    for k in range(SMALL):
+        logs[k] = math.log1p(k * by)
+    for j in range(values.shape[0]):
+        x = np.float64(values[j])
         whole = int(x)
-        x = logs[whole] if whole == x and 0 <= whole < SMALL else math.log1p(x * by)
-    return x
+        if whole == x and 0 <= whole < SMALL:
+            out[j] = logs[whole]
+        else:
+            out[j] = math.log1p(x * by)
 
 
 @_compiled
@@ -70,37 +70,45 @@ def smooth_dense(values, block, place, n_blocks, level, slope, stride, segments,
 
 @_compiled
 def smooth_rows(  # type: ignore[no-untyped-def]
-    data, indices, indptr, rows, scale, group, column, bounds, clip,
-    block, place, n_blocks, level, slope, stride, segments, arm, base, arm_base, windows, arms,
+    data, indices, indptr, rows, scale, group, bounds, where, clip,
+    n_blocks, level, slope, stride, segments, base, arm_base, longest, windows, arms,
 ):  # fmt: skip
     """Windows and arm sums of the cells ``rows`` of a CSR matrix.
 
     ``scale`` per cell: counts become ``log1p(scale * count)``; 0 for values that are logged already.
-    ``column`` maps the matrix' genes to those that count (-1: none of them). ``bounds`` (groups x genes x 3):
-    lower and upper reference and what an empty cell shows; ``base`` and ``arm_base`` are the smoothed empty cells.
+    ``bounds`` (groups x genes x 4): lower and upper reference, what an empty cell shows, place in the block;
+    ``where`` (genes x 2): block (-1: the gene does not count) and arm. Side by side, for one fetch per gene.
+    ``base`` and ``arm_base`` are the smoothed empty cells, ``longest`` the most non-zeros of a row.
     """
     total, moment = np.empty(n_blocks), np.empty(n_blocks)
-    logs = np.empty(SMALL)
+    logs, values = np.empty(SMALL), np.empty(longest)
     for i in range(rows.shape[0]):
         row = rows[i]
-        g, by = group[row], scale[row]
-        out, sums = windows[i], arms[i]
-        out[:] = base[g]
+        g = group[row]
+        reference, sums = bounds[g], arms[i]
+        windows[i, :] = base[g]
         sums[:] = arm_base[g]
         total[:] = 0.0
         moment[:] = 0.0
-        _fill(logs, by)
-        for j in range(indptr[row], indptr[row + 1]):
-            c = column[indices[j]]
-            if c < 0:
+        first, last = indptr[row], indptr[row + 1]
+        _logged(data[first:last], scale[row], logs, values)
+        arm, of_arm = 0, 0.0  # neighbours mostly share an arm: added up before they are stored
+        for j in range(first, last):
+            gene = indices[j]
+            block = where[gene, 0]
+            if block < 0:
                 continue
-            x = _logged(data[j], by, logs)
-            d = max(x - bounds[g, c, 1], 0.0) + min(x - bounds[g, c, 0], 0.0)
-            d = min(max(d, -clip), clip) - bounds[g, c, 2]
-            total[block[c]] += d
-            moment[block[c]] += d * place[c]
-            sums[arm[c]] += d
-        _to_windows(total, moment, level, slope, stride, segments, out)
+            x = values[j - first]
+            d = max(x - reference[gene, 1], 0.0) + min(x - reference[gene, 0], 0.0)
+            d = min(max(d, -clip), clip) - reference[gene, 2]
+            total[block] += d
+            moment[block] += d * reference[gene, 3]
+            if where[gene, 1] != arm:
+                sums[arm] += of_arm
+                arm, of_arm = where[gene, 1], 0.0
+            of_arm += d
+        sums[arm] += of_arm
+        _to_windows(total, moment, level, slope, stride, segments, windows[i])
 
 
 @_compiled
@@ -140,17 +148,19 @@ def take_kept(windows, limit, indptr, indices, data):  # type: ignore[no-untyped
 
 
 @_compiled
-def gene_sums(data, indices, indptr, rows, scale, part, column, sums):  # type: ignore[no-untyped-def]
-    """Add the (logged) values of ``rows`` to ``sums`` (parts x genes), each to the part that ``part`` says."""
-    logs = np.empty(SMALL)
+def gene_sums(data, indices, indptr, rows, scale, part, column, longest, sums):  # type: ignore[no-untyped-def]
+    """Add the (logged) values of ``rows`` to ``sums`` (parts x genes), each to the part that ``part`` says.
+
+    ``column`` is each gene's place in ``sums``, -1 for none.
+    """
+    logs, values = np.empty(SMALL), np.empty(longest)
     for i in range(rows.shape[0]):
-        row, p = rows[i], part[i]
-        by = scale[row]
-        _fill(logs, by)
-        for j in range(indptr[row], indptr[row + 1]):
+        first, last = indptr[rows[i]], indptr[rows[i] + 1]
+        _logged(data[first:last], scale[rows[i]], logs, values)
+        for j in range(first, last):
             c = column[indices[j]]
             if c >= 0:
-                sums[p, c] += _logged(data[j], by, logs)
+                sums[part[i], c] += values[j - first]
 
 
 @_compiled

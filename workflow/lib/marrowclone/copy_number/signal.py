@@ -93,8 +93,8 @@ def infer_signal(
     block, threads
         cells that are dense at a time, and cores; no result depends on them.
     device
-        ``cpu``, ``cuda``, or ``torch-cpu``: what a GPU runs, on the CPU, for tests. They agree to 1e-4 at least; sums are
-        float64 everywhere.
+        ``cpu``, ``cuda``, or ``torch-cpu`` (what a GPU runs, on the CPU, for tests). They agree to 1e-4 at least;
+        sums are float64 everywhere.
     """
     counts = sp.csr_matrix(counts)
     rows = np.arange(counts.shape[0]) if rows is None else np.asarray(rows, dtype=np.int64)
@@ -112,7 +112,7 @@ def infer_signal(
     arm_names = _readable_arms(arm_of)
     arm = pd.Index(arm_names).get_indexer(pd.Index(arm_of))
     plan = engine.make_plan(
-        counts, low, high, windows, column=np.where(keep, np.cumsum(keep) - 1, -1), scale=scale, group=group,
+        counts, low, high, windows, used=np.flatnonzero(keep), scale=scale, group=group,
         arm=arm, n_arms=len(arm_names), clip=clip, centre=np.flatnonzero(_anchored(windows.table, anchors)),
     )  # fmt: skip
     smooth, how = _backend(device, block=block, threads=threads)

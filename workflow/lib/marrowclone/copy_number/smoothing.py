@@ -103,7 +103,8 @@ def place_windows(genes: pd.DataFrame, *, window: int, step: int) -> Windows:
     top = -(-window // 2)  # genes up to the top of the pyramid
     size = math.gcd(step, top, window)
     level, slope = _weights(window, top, size)
-    chromosome, start = genes["chromosome"].to_numpy(dtype=object), genes["start"].to_numpy()
+    code, names = pd.factorize(genes["chromosome"])
+    start = genes["start"].to_numpy()
     end, arm = genes["end"].to_numpy(), genes["arm"].to_numpy(dtype=object)
     block = np.full(len(genes), -1, dtype=np.int64)
     place = np.zeros(len(genes))
@@ -112,8 +113,8 @@ def place_windows(genes: pd.DataFrame, *, window: int, step: int) -> Windows:
     first_block: list[np.ndarray] = []
     columns: list[tuple[np.ndarray, ...]] = []
     n_windows = n_blocks = 0
-    for name in natural_order(list(dict.fromkeys(chromosome))):
-        index = np.flatnonzero(chromosome == name)
+    for name in natural_order(names.tolist()):
+        index = np.flatnonzero(code == names.get_loc(name))
         index = index[np.argsort(start[index], kind="stable")]
         whole = len(index) <= window
         width = len(index) if whole else window
@@ -128,7 +129,8 @@ def place_windows(genes: pd.DataFrame, *, window: int, step: int) -> Windows:
         segments.append((n_windows, n_windows + len(starts), n_blocks, 1 / width if whole else 0.0))
         first_block.append(n_blocks + starts // size)
         furthest = np.lib.stride_tricks.sliding_window_view(end[index], width)[starts].max(axis=1)
-        columns.append((np.full(len(starts), name, dtype=object), start[index[starts]], furthest, arm[index[starts + width // 2]]))
+        middle = arm[index[starts + width // 2]]
+        columns.append((np.full(len(starts), name, dtype=object), start[index[starts]], furthest, middle))
         n_windows += len(starts)
         n_blocks += 1 if whole else covered // size
     block[block < 0] = n_blocks
@@ -158,7 +160,7 @@ def _weights(window: int, top: int, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def chromosome_names(names: pd.Series) -> pd.Series:
-    """Names of chromosomes as here, ``chr1`` ... ``chrX``, ``chrY``, ``chrM``; contigs of other kinds and missing ones empty.
+    """Names of chromosomes as here, ``chr1`` ... ``chrX``, ``chrY``, ``chrM``; empty for contigs and missing names.
 
     ``1``, ``X``, ``MT`` are understood.
 
@@ -167,13 +169,15 @@ def chromosome_names(names: pd.Series) -> pd.Series:
     UserError
         when not one is a chromosome.
     """
-    text = names.astype(object).where(names.notna(), "").astype(str).str.strip()
+    code, unique = pd.factorize(names.astype(object), use_na_sentinel=True)  # thousands of genes, a few dozen names
+    text = pd.Series([str(n).strip() for n in unique], dtype=object)
     bare = text.str.replace(r"^chr", "", case=False, regex=True).str.upper().replace({"MT": "M"})
     known = bare.str.fullmatch(r"[1-9]|1[0-9]|2[0-2]|X|Y|M")
-    if len(text) and not known.any():
-        shown = ", ".join(repr(t) for t in sorted(set(text))[:3])
+    if len(code) and not known.any():
+        shown = ", ".join(repr(t) for t in sorted(set(text))[:3]) or "none"
         raise UserError(
-            f"column chromosome of the genes: found {shown}, expected chr1 to chr22, chrX, chrY or the same without chr.",
+            f"column chromosome of the genes: found {shown}, expected chr1 to chr22, chrX, chrY (or without chr).",
             hint="take chromosome, start and end from marrowclone.copy_number.infercnv.place_genes(names).",
         )
-    return ("chr" + bare).where(known, "")
+    names_here = np.array([*("chr" + bare).where(known, ""), ""], dtype=object)
+    return pd.Series(names_here[code], index=names.index, dtype=object)  # -1, a missing name, is the last one
