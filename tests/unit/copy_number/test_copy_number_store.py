@@ -46,6 +46,38 @@ def test_signal_is_in_the_layout_of_infercnvpy(found, tmp_path):
     assert signal[data.obs["is_tumour_type"]].mean() > signal[~data.obs["is_tumour_type"]].mean() + 0.02
 
 
+def test_arms_are_read_without_the_windows(found, tmp_path):
+    whole = store.signal_data(found)
+    whole.write_h5ad(tmp_path / "P.signal.h5ad", compression="gzip")
+    part = store.read_arms(tmp_path / "P.signal.h5ad")
+    assert list(part.obsm) == ["X_arms"]
+    np.testing.assert_array_equal(part.obsm["X_arms"], found.signal.arms.astype(np.float32))
+    pd.testing.assert_frame_equal(store.obs_of(part), store.obs_of(whole))
+
+
+def test_cells_that_help_no_reference_change_nothing(make_cells, join, genome, defaults):
+    """Their counts are not read: with them the signal is the same."""
+    parts = [
+        make_cells(60, sample="S", patient="P", cell_type="plasma", events=["+1q", "-13q"], seed=1),
+        make_cells(120, sample="S", patient="P", cell_type="cd4_t", seed=2),
+        make_cells(30, sample="S", patient="P", cell_type="erythroid", seed=3),
+    ]
+    _, cells = join(*parts)
+    kept = store.relevant_cells(cells, patient="P", donors=[], tumour_types=["plasma"])
+    assert set(kept["cell_type"]) == {"plasma", "cd4_t"}
+    found = []
+    for some in (parts, parts[:2]):
+        counts, table = join(*some)
+        found.append(
+            patient_signal(
+                counts, table, genome.genes, patient="P", donors=[],
+                settings=defaults["infer_signal"], calls=defaults["call_malignant"], seed=1,
+            ).signal
+        )  # fmt: skip
+    np.testing.assert_array_equal(found[0].arms, found[1].arms)
+    np.testing.assert_array_equal(found[0].windows.toarray(), found[1].windows.toarray())
+
+
 def test_reference_row(found):
     row = store.reference_table(found, patient="P", tumour_types=["tumour"]).iloc[0]
     assert (row["rung"], row["n_cells"], row["n_samples"]) == ("R1", 40, 1)

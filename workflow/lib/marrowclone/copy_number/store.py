@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from anndata.io import read_elem
 
 from ..keys import CELL_TYPES, IMMUNE_TYPES, PLASMA, UNRESOLVED
 from .baseline import BASELINE_COLUMNS, baseline_table
@@ -88,6 +91,15 @@ def signal_data(found: PatientSignal | None) -> ad.AnnData:
             "arm": table["arm"].to_numpy(dtype=str),
         },
     }
+    return data
+
+
+def read_arms(path: str | Path) -> ad.AnnData:
+    """The cells and arms of a ``{patient}.signal.h5ad``: ``obs`` and ``obsm["X_arms"]``; the windows are not read."""
+    with h5py.File(path, "r") as file:
+        obs, arms = read_elem(file["obs"]), read_elem(file["obsm/X_arms"])
+    data = ad.AnnData(obs=obs, shape=(len(obs), 0))
+    data.obsm["X_arms"] = arms
     return data
 
 
