@@ -9,19 +9,17 @@ from marrowclone.copy_number import store
 from marrowclone.copy_number.baseline import BASELINE_COLUMNS, usable_genes
 from marrowclone.copy_number.exclusions import exclusion_reasons
 from marrowclone.copy_number.reference import patient_signal
-from marrowclone.embedding.device import choose_device
+from marrowclone.embedding.device import device_if_given
 from marrowclone.keys import TABLES
 from marrowclone.resources import read_resource
 from marrowclone.run import job
 
 
-def device() -> str:
-    """Where to smooth; torch is loaded only where the configuration asks for a GPU."""
-    if run.params.device == "cpu":
-        return "cpu"
+def cuda() -> bool:
+    """Whether torch sees a GPU; torch is loaded only where one may be used."""
     import torch
 
-    return choose_device(run.params.device, available=torch.cuda.is_available(), environ=os.environ)
+    return torch.cuda.is_available()
 
 
 with job(snakemake) as run:
@@ -46,7 +44,7 @@ with job(snakemake) as run:
         calls=run.params.calls,
         seed=run.seed,
         threads=run.threads,
-        device=device(),
+        device=device_if_given(run.params.device, available=cuda, environ=os.environ),
     )
     reference = store.reference_table(found, patient=patient, tumour_types=run.params.tumour_cell_types)
     run.say(f"reference {reference['rung'][0]}: {reference['reason'][0]}")

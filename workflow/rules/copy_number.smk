@@ -31,8 +31,6 @@ rule infer_signal:
     conda:
         ENVIRONMENT
     threads: 1
-    resources:
-        gpu=1 if config["device"] == "cuda" else 0,
     params:
         settings=settings("infer_signal"),
         calls=settings("call_malignant"),
@@ -40,8 +38,7 @@ rule infer_signal:
         donors=lambda wildcards: COHORT.donors_for(wildcards.patient),
         code=code("infer_signal"),
         seed=config["seed"],
-        # a GPU only where the configuration names one: on the CPU this takes seconds
-        device="cuda" if config["device"] == "cuda" else "cpu",
+        device=config["device"],
     script:
         "../../scripts/infer_signal.py"
 

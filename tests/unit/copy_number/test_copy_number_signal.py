@@ -8,6 +8,8 @@ import scipy.sparse as sp
 from marrowclone.copy_number import expectation
 from marrowclone.copy_number import signal as sg
 from marrowclone.copy_number.baseline import build_baseline
+from marrowclone.embedding.device import device_if_given
+from marrowclone.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +116,22 @@ def test_cuda_gives_the_same(cohort):
     one, two = infer(cohort), infer(cohort, device="cuda")
     np.testing.assert_allclose(two.arms, one.arms, atol=1e-4)
     np.testing.assert_allclose(two.windows.toarray(), one.windows.toarray(), atol=1e-4)
+
+
+def test_a_gpu_is_used_only_where_the_job_has_one():
+    """The signal takes seconds on a CPU: no job waits for a GPU, and torch is not loaded to look for one."""
+
+    def never():
+        raise AssertionError("torch was asked")
+
+    given = {"SLURM_JOB_GPUS": "0"}
+    assert device_if_given("auto", available=never, environ={}) == "cpu"
+    assert device_if_given("cpu", available=never, environ=given) == "cpu"
+    assert device_if_given("auto", available=lambda: True, environ=given) == "cuda"
+    assert device_if_given("cuda", available=lambda: True, environ={}) == "cuda"
+    assert device_if_given("cuda", available=lambda: False, environ={}) == "cpu", "integrate_cells may have its GPU"
+    with pytest.raises(UserError, match="given a GPU"):
+        device_if_given("auto", available=lambda: False, environ=given)
 
 
 def test_no_cells():

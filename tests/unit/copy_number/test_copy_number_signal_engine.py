@@ -107,6 +107,19 @@ def test_large_counts_need_no_table():
     np.testing.assert_allclose(sums, np.log1p(2.0 * counts.toarray()), rtol=1e-15)
 
 
+def test_kernels_work_where_no_folder_can_be_written(monkeypatch):
+    """numba refuses to cache there; the kernels are then compiled for each process."""
+    real = engine.kernels.numba.njit
+
+    def refuses(**settings):
+        if settings.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return real(**settings)
+
+    monkeypatch.setattr(engine.kernels.numba, "njit", refuses)
+    assert engine.kernels._compiled(lambda x: x + 1)(1) == 2
+
+
 def test_chromosome_names():
     names = pd.Series(["1", "chr2", "X", "MT", "GL000194.1", None, "chr23", "CHR7", " chr3"])
     assert chromosome_names(names).tolist() == ["chr1", "chr2", "chrX", "chrM", "", "", "", "chr7", "chr3"]

@@ -7,6 +7,7 @@ allocates more than a block of rows.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -15,7 +16,17 @@ import numpy as np
 #: Whole counts below this have their log1p from a table that is made once per cell.
 SMALL = 32
 
-_compiled: Any = numba.njit(nogil=True, cache=False)
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiled at its first call (some seconds for all of them), and kept on disk where a folder can be written.
+
+    numba keeps it beside this file, else in the user's cache folder; a change of this file or another processor makes
+    it anew. All kernels stand in this one file because numba looks at no other for changes.
+    """
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # neither folder can be written
+        return numba.njit(nogil=True)(function)
 
 
 @_compiled
