@@ -68,6 +68,10 @@ peers: $(STAMP) ## today's tools for the comparison, in .venv-peers
 benchmark-accuracy: peers ## accuracy beside today's tools on cohorts with known truth (QUICK=1: some minutes; ARGS=...)
 	$(BIN)/python benchmarks/accuracy.py --cores $(CORES) $(if $(QUICK),--quick) $(ARGS)
 
+.PHONY: benchmark-speed
+benchmark-speed: peers ## time and memory of the copy-number signal beside today's tools (CELLS="2000 10000", ARGS=...)
+	$(BIN)/python benchmarks/speed.py --cells $(or $(CELLS),2000 10000 50000 100000) $(ARGS)
+
 .PHONY: benchmark-realism
 benchmark-realism: $(STAMP) ## simulated beside real cells: figure and distances (DATA=folder)
 	$(BIN)/python benchmarks/realism.py --data "$${DATA:-../shared/data}" --out benchmarks/results

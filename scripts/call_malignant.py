@@ -1,7 +1,5 @@
 """Which of a patient's tumour-type cells are malignant, with posterior and evidence."""
 
-import anndata
-
 from marrowclone import tables
 from marrowclone.cells.matrix import read_cells
 from marrowclone.copy_number import store
@@ -12,7 +10,7 @@ from marrowclone.keys import TABLES
 from marrowclone.run import job
 
 with job(snakemake) as run:
-    signal = anndata.read_h5ad(run.input.signal)
+    signal = store.read_arms(run.input.signal)
     reference = tables.read_result(run.input.reference)
     obs = store.obs_of(signal)
     counts = read_cells([*run.input.counts, *run.input.donor_counts], obs["cell"].tolist())

@@ -1,5 +1,7 @@
 """Copy-number signal of one patient over all timepoints, against a stated reference."""
 
+import os
+
 from marrowclone import tables
 from marrowclone.cells.light_chain import KAPPA_GENES, LAMBDA_GENES
 from marrowclone.cells.matrix import read_cells, with_genes_of
@@ -8,9 +10,18 @@ from marrowclone.copy_number.baseline import BASELINE_COLUMNS, usable_genes
 from marrowclone.copy_number.exclusions import exclusion_reasons
 from marrowclone.copy_number.profile_file import read_profile
 from marrowclone.copy_number.reference import patient_signal
+from marrowclone.embedding.device import device_if_given
 from marrowclone.keys import TABLES
 from marrowclone.resources import read_resource
 from marrowclone.run import job
+
+
+def cuda() -> bool:
+    """Whether torch sees a GPU; torch is loaded only where one may be used."""
+    import torch
+
+    return torch.cuda.is_available()
+
 
 with job(snakemake) as run:
     patient = run.wildcards["patient"]
@@ -36,10 +47,12 @@ with job(snakemake) as run:
         calls=run.params.calls,
         seed=run.seed,
         profile=profile,
+        threads=run.threads,
+        device=device_if_given(run.params.device, available=cuda, environ=os.environ),
     )
     reference = store.reference_table(found, patient=patient, tumour_types=run.params.tumour_cell_types)
     run.say(f"reference {reference['rung'][0]}: {reference['reason'][0]}")
-    signal = store.signal_data(found, factor=run.settings["dynamic_threshold"])
+    signal = store.signal_data(found)
     tables.write_whole(run.output.signal, lambda path: signal.write_h5ad(path, compression="gzip"))
     tables.write_table(run.output.reference, reference, columns=TABLES["copy_number.reference"])
     tables.write_table(run.output.baseline, store.baseline_of(found), columns=BASELINE_COLUMNS)

@@ -42,6 +42,7 @@ rule infer_signal:
         donors=lambda wildcards: COHORT.donors_for(wildcards.patient),
         code=code("infer_signal"),
         seed=config["seed"],
+        device=config["device"],
     script:
         "../../scripts/infer_signal.py"
 

@@ -31,7 +31,7 @@ def test_signal_is_in_the_layout_of_infercnvpy(found, tmp_path):
     import infercnvpy as cnv
 
     path = tmp_path / "P.signal.h5ad"
-    store.signal_data(found, factor=1.5).write_h5ad(path)
+    store.signal_data(found).write_h5ad(path)
     data = ad.read_h5ad(path)
     assert data.n_vars == 0  # no counts are written twice
     assert data.obsm["X_cnv"].dtype == np.float32
@@ -44,6 +44,38 @@ def test_signal_is_in_the_layout_of_infercnvpy(found, tmp_path):
     on_1q = ((windows["chromosome"] == "chr1") & (windows["arm"] == "q")).to_numpy()
     signal = data.obsm["X_cnv"].toarray()[:, on_1q].mean(axis=1)
     assert signal[data.obs["is_tumour_type"]].mean() > signal[~data.obs["is_tumour_type"]].mean() + 0.02
+
+
+def test_arms_are_read_without_the_windows(found, tmp_path):
+    whole = store.signal_data(found)
+    whole.write_h5ad(tmp_path / "P.signal.h5ad", compression="gzip")
+    part = store.read_arms(tmp_path / "P.signal.h5ad")
+    assert list(part.obsm) == ["X_arms"]
+    np.testing.assert_array_equal(part.obsm["X_arms"], found.signal.arms.astype(np.float32))
+    pd.testing.assert_frame_equal(store.obs_of(part), store.obs_of(whole))
+
+
+def test_cells_that_help_no_reference_change_nothing(make_cells, join, genome, defaults):
+    """Their counts are not read: with them the signal is the same."""
+    parts = [
+        make_cells(60, sample="S", patient="P", cell_type="plasma", events=["+1q", "-13q"], seed=1),
+        make_cells(120, sample="S", patient="P", cell_type="cd4_t", seed=2),
+        make_cells(30, sample="S", patient="P", cell_type="erythroid", seed=3),
+    ]
+    _, cells = join(*parts)
+    kept = store.relevant_cells(cells, patient="P", donors=[], tumour_types=["plasma"])
+    assert set(kept["cell_type"]) == {"plasma", "cd4_t"}
+    found = []
+    for some in (parts, parts[:2]):
+        counts, table = join(*some)
+        found.append(
+            patient_signal(
+                counts, table, genome.genes, patient="P", donors=[],
+                settings=defaults["infer_signal"], calls=defaults["call_malignant"], seed=1,
+            ).signal
+        )  # fmt: skip
+    np.testing.assert_array_equal(found[0].arms, found[1].arms)
+    np.testing.assert_array_equal(found[0].windows.toarray(), found[1].windows.toarray())
 
 
 def test_reference_row(found):
@@ -65,7 +97,7 @@ def test_scores_hold_reference_cells_too(found, genome, defaults):
 
 def test_no_tumour_type_cells_still_gives_every_file(tmp_path, genome, defaults):
     signal_path, table_path = tmp_path / "P.signal.h5ad", tmp_path / "P.baseline.tsv.gz"
-    store.signal_data(None, factor=1.5).write_h5ad(signal_path)
+    store.signal_data(None).write_h5ad(signal_path)
     tables.write_table(table_path, store.baseline_of(None), columns=BASELINE_COLUMNS)
     reference = store.reference_table(None, patient="P", tumour_types=["plasma"])
     assert reference["rung"][0] == "none" and reference["reason"][0] == "no plasma cells found"
@@ -99,5 +131,5 @@ def test_relevant_cells_leaves_donors_other_cells_out():
         }
     )
     kept = store.relevant_cells(cells, patient="P", donors=["H"], tumour_types=["plasma"])
-    assert kept["cell"].tolist() == ["a", "b", "c"]  # sorted; not the donor's erythroid cell, not the other patient
+    assert kept["cell"].tolist() == ["b", "c"]  # no erythroid cell helps, and not the other patient
     assert len(store.relevant_cells(cells, patient="P", donors=["H"], tumour_types=["tumour"])) == 0

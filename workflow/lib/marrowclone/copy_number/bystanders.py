@@ -23,7 +23,9 @@ def bystander_signal(
     types: np.ndarray,
     baseline: Baseline,
     *,
-    settings: Mapping[str, Any],
+    min_cpm: float,
+    min_cells: int,
+    windows: Mapping[str, Any],
 ) -> tuple[np.ndarray, list[Signal]]:
     """Signals of immune cells, each type against itself, on the windows and arms of the plasma cells' signal.
 
@@ -33,18 +35,22 @@ def bystander_signal(
         raw counts (CSR), capture and type of the immune cells.
     baseline
         of the plasma cells: which genes count, and the captures' effects.
+    min_cpm, min_cells
+        level from which a gene of that baseline counts; cells that a type needs to take part.
+    windows
+        the other keywords of :func:`~marrowclone.copy_number.signal.infer_signal`.
 
     Returns
     -------
-    rows of ``counts`` that have a signal (types with at least ``min_cells_type`` cells), and signals in their order.
+    rows of ``counts`` that have a signal, and signals in their order.
     """
-    keep = baseline.used & (baseline.reference * 1e6 >= settings["min_cpm"])
+    keep = baseline.used & (baseline.reference * 1e6 >= min_cpm)
     genes = baseline.genes.assign(used=keep)
     rows: list[np.ndarray] = []
     signals: list[Signal] = []
     for name in sorted(set(types)):
         here = np.flatnonzero(types == name)
-        if len(here) < settings["min_cells_type"]:
+        if len(here) < min_cells:
             continue
         category = np.full(len(here), name, dtype=object)
         own = build_baseline(counts[here], samples[here], category, genes, baseline.effects)
@@ -55,22 +61,25 @@ def bystander_signal(
                 np.ones(len(here), dtype=bool),
                 category,
                 own,
-                window=settings["window"],
-                step=settings["step"],
-                clip=settings["clip"],
                 min_cpm=0.0,  # the same genes as the plasma cells', whatever this type expresses
-                anchors=settings["anchor_arms"],
+                **windows,
             )
         )
         rows.append(here)
     return (np.concatenate(rows) if rows else np.zeros(0, dtype=int)), signals
 
 
+def noise_limit(signals: list[Signal]) -> float | None:
+    """Threshold of windows over all these cells: root mean square of the types' own; None without a signal."""
+    if not signals:
+        return None
+    return float(np.sqrt(np.average([s.limit**2 for s in signals], weights=[len(s.depth) for s in signals])))
+
+
 def stacked(signals: list[Signal], order: np.ndarray) -> Signal:
     """Signals on the same windows and arms as one, cells in ``order``."""
     first = signals[0]
-    windows: Any = [s.windows for s in signals]
-    joined = sp.vstack(windows, format="csr") if sp.issparse(first.windows) else np.vstack(windows)
+    joined = sp.csr_matrix(sp.vstack([s.windows for s in signals], format="csr"))
     arms = np.vstack([s.arms for s in signals])
     depth = np.concatenate([s.depth for s in signals])
     return replace(first, windows=joined[order], arms=arms[order], depth=depth[order])

@@ -51,6 +51,17 @@ class _Patient:
     calls: Mapping[str, Any]
     seed: int
     symbols: pd.Index
+    threads: int = 1
+    device: str = "cpu"
+
+    @property
+    def windows(self) -> dict[str, Any]:
+        """How a signal is made, whatever its cells and its reference."""
+        s = self.settings
+        return {
+            "window": s["window"], "step": s["step"], "clip": s["clip"], "anchors": s["anchor_arms"],
+            "dynamic_threshold": s["dynamic_threshold"], "threads": self.threads, "device": self.device,
+        }  # fmt: skip
 
     @property
     def samples(self) -> np.ndarray:
@@ -68,6 +79,8 @@ def patient_signal(
     calls: Mapping[str, Any],
     seed: int,
     profile: Profile | None = None,
+    threads: int = 1,
+    device: str = "cpu",
 ) -> PatientSignal | None:
     """Copy-number signal of one patient over all timepoints, against the best reference there is.
 
@@ -86,6 +99,8 @@ def patient_signal(
         of ``infer_signal`` and of ``call_malignant`` (the first look calls cells as that rule does).
     profile
         normal plasma cells of another study (rung R3), where the user gives some.
+    threads, device
+        of :func:`~marrowclone.copy_number.signal.infer_signal`; no result depends on them.
 
     Returns
     -------
@@ -100,7 +115,10 @@ def patient_signal(
     who = Candidates.of(cells.iloc[order].reset_index(drop=True), patient=patient, donors=donors, profile=profile)
     if not who.target.any():
         return None
-    p = _Patient(sp.csr_matrix(counts.X)[order], who, settings, calls, seed, genes.index)
+    matrix = sp.csr_matrix(counts.X)
+    if not np.array_equal(order, np.arange(len(order))):  # else they lie in order already: no copy of the counts
+        matrix = matrix[order]
+    p = _Patient(matrix, who, settings, calls, seed, genes.index, threads, device)
     forced = wanted_rung(settings, patient)
     if not who.of_plasma:
         return _noted(_infer(p, genes, labelled_reference(who, settings, forced=forced)), {}, p)
@@ -220,23 +238,26 @@ def _infer(
         factors = baseline.effects.copy()
         factors[own] = factors[own].mul(person, axis=0)
         baseline = replace(baseline, effects=factors)
-    signal = infer_signal(
-        p.matrix[kept],
-        samples[kept],
-        reference.is_reference[kept],
-        reference.categories[kept],
-        baseline,
-        window=p.settings["window"],
-        step=p.settings["step"],
-        clip=p.settings["clip"],
-        min_cpm=p.settings["min_cpm"],
-        anchors=p.settings["anchor_arms"],
-    )
-    is_reference = reference.is_reference
+    is_reference, limit = reference.is_reference, None
+    more, signals = np.zeros(0, dtype=int), []
     if not is_reference.any():  # the profile of a file has no cells that scatter
         more, signals = bystander_signal(
-            p.matrix[helpers], samples[helpers], types[helpers], baseline, settings=p.settings
-        )
+            p.matrix[helpers], samples[helpers], types[helpers], baseline,
+            min_cpm=p.settings["min_cpm"], min_cells=p.settings["min_cells_type"], windows=p.windows,
+        )  # fmt: skip
+        limit = noise_limit(signals)
+    signal = infer_signal(
+        p.matrix,
+        samples[kept],
+        is_reference[kept],
+        reference.categories[kept],
+        baseline,
+        min_cpm=p.settings["min_cpm"],
+        rows=kept,
+        limit=limit,
+        **p.windows,
+    )
+    if signals:
         kept, order = joined_rows(kept, helpers[more])
         signal = stacked([signal, *signals], order)
         is_reference = is_reference.copy()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from anndata.io import read_elem
 
-from ..keys import IMMUNE_TYPES, PLASMA
+from ..keys import CELL_TYPES, IMMUNE_TYPES, PLASMA, UNRESOLVED
 from .baseline import BASELINE_COLUMNS, baseline_table
 from .malignant import Calls
 from .reference import PatientSignal
-from .signal import apply_threshold
 
 #: Columns of ``{patient}.scores.tsv.gz``: every tumour-type and reference cell.
 SCORE_COLUMNS: tuple[str, ...] = ("cell", "sample", "cell_type", "is_reference", "cnv_score")
@@ -27,7 +29,8 @@ OBS_COLUMNS: tuple[str, ...] = (
 def relevant_cells(
     cells: pd.DataFrame, *, patient: str, donors: Sequence[str], tumour_types: Sequence[str]
 ) -> pd.DataFrame:
-    """The cells that a patient's signal needs: all of the patient's, and the donors' plasma and immune cells.
+    """The cells that a patient's signal needs: its tumour-type, plasma, immune and user-labelled cells, and the donors'
+    plasma and immune cells. Counts of no other cell are read.
 
     None when the patient has no tumour-type cell: then no count needs to be read.
     """
@@ -36,7 +39,9 @@ def relevant_cells(
     if not (mine & cells["is_tumour_type"]).any():
         return cells.iloc[:0]
     of_donors = cells["patient"].isin(list(donors)) & cells["cell_type"].isin([PLASMA, *IMMUNE_TYPES])
-    return cells[mine | of_donors].sort_values("cell", kind="stable").reset_index(drop=True)
+    # the patient's cells that are neither tumour, nor reference of any rung, nor helpers of the capture effects
+    idle = ~cells["is_tumour_type"] & cells["cell_type"].isin({*CELL_TYPES, UNRESOLVED, ""} - {PLASMA, *IMMUNE_TYPES})
+    return cells[(mine & ~idle) | of_donors].sort_values("cell", kind="stable").reset_index(drop=True)
 
 
 def reference_table(found: PatientSignal | None, *, patient: str, tumour_types: Sequence[str]) -> pd.DataFrame:
@@ -74,7 +79,7 @@ def settings_against(reference: pd.DataFrame, settings: Mapping[str, Any]) -> di
     return {**settings, "systematic_sd": max(float(settings["systematic_sd"]), floor)}
 
 
-def signal_data(found: PatientSignal | None, *, factor: float) -> ad.AnnData:
+def signal_data(found: PatientSignal | None) -> ad.AnnData:
     """``{patient}.signal.h5ad``: no counts; ``obsm["X_cnv"]`` and ``uns["cnv"]`` in infercnvpy's layout.
 
     ``obsm["X_arms"]`` (float32, log2 ratio per arm, no threshold) has its columns in ``uns["cnv"]["arms"]``.
@@ -86,7 +91,7 @@ def signal_data(found: PatientSignal | None, *, factor: float) -> ad.AnnData:
     else:
         obs = found.obs.set_index("cell")[list(OBS_COLUMNS)]
         obs.index.name = None
-        windows = apply_threshold(found.signal.windows, found.reference.is_reference, factor=factor)
+        windows = found.signal.windows
         arms = found.signal.arms.astype(np.float32)
         table, chr_pos, arm_names = found.signal.window_table, found.signal.chr_pos, found.signal.arm_names
     data = ad.AnnData(obs=obs, shape=(len(obs), 0))
@@ -102,6 +107,15 @@ def signal_data(found: PatientSignal | None, *, factor: float) -> ad.AnnData:
             "arm": table["arm"].to_numpy(dtype=str),
         },
     }
+    return data
+
+
+def read_arms(path: str | Path) -> ad.AnnData:
+    """The cells and arms of a ``{patient}.signal.h5ad``: ``obs`` and ``obsm["X_arms"]``; the windows are not read."""
+    with h5py.File(path, "r") as file:
+        obs, arms = read_elem(file["obs"]), read_elem(file["obsm/X_arms"])
+    data = ad.AnnData(obs=obs, shape=(len(obs), 0))
+    data.obsm["X_arms"] = arms
     return data
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ..errors import UserError
 
@@ -58,3 +58,16 @@ def choose_device(wanted: str, *, available: bool, environ: Mapping[str, str] = 
             hint="install the CUDA lock (envs/), start the container with --nv, or set device: cpu.",
         )
     return "cpu"
+
+
+def device_if_given(wanted: str, *, available: Callable[[], bool], environ: Mapping[str, str] = os.environ) -> str:
+    """``cpu`` or ``cuda`` for work that a CPU does in seconds: a GPU only where the job has one anyway.
+
+    That is where the job was given one (then as :func:`choose_device`), or where ``wanted`` is cuda and torch sees one.
+    ``available`` says whether torch does, and is asked only where it matters: torch takes long to load.
+    """
+    if wanted == "cpu":
+        return "cpu"
+    if gpu_was_given(environ):
+        return choose_device(wanted, available=available(), environ=environ)
+    return "cuda" if wanted == "cuda" and available() else "cpu"
