@@ -17,7 +17,7 @@ from scipy import stats
 
 from ..cells import light_chain
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
-from . import clusters, states
+from . import clusters, expression, states
 from .clusters import CLONAL, CONFLICT, NOTHING, TUMOUR, UNCLEAR, GroupEvidence
 from .odds import Cells, posterior, projection_score
 
@@ -87,7 +87,12 @@ def call_cells(
 
     components = [name for name, g in groups.items() if g.verdict == TUMOUR]
     if components:
-        p, llr = posterior(z, cells, labels, components, groups, s)
+        table = expression.gene_table(cells.counts, cells.samples, expected, genes)
+        odds = posterior(
+            z, cells, labels, components, groups, {**s, "foreign_reference": rung in ("R4", "R5")},
+            table=table, seed=seed,
+        )  # fmt: skip
+        p, llr = odds.p, odds.copy_number
         member = np.where(cells.is_tumour_type, p, 0.0)
     else:
         p, llr = np.full(n, NOT_ASSESSABLE), np.zeros(n)

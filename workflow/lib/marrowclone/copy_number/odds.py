@@ -16,6 +16,7 @@ from scipy import stats
 from scipy.special import expit, logsumexp
 
 from ..cells import light_chain
+from . import expression
 from .clusters import GroupEvidence
 
 #: Tails of the per-cell likelihoods: Student t, so that no single cell is beyond doubt.
@@ -62,6 +63,20 @@ def projection_score(z: np.ndarray, member: np.ndarray) -> np.ndarray:
     return (z * others).sum(axis=1) / max(float(mean @ mean), 1e-9)
 
 
+@dataclass(frozen=True)
+class Odds:
+    """Posterior of every cell, and what it is made of (log-likelihood ratios, shape (n,)).
+
+    ``total`` is what the cell itself says: copy number, light chain, expression and further evidence, without the
+    malignant share of its sample.
+    """
+
+    p: np.ndarray
+    copy_number: np.ndarray
+    expression: np.ndarray
+    total: np.ndarray
+
+
 def posterior(
     z: np.ndarray,
     cells: Cells,
@@ -69,13 +84,23 @@ def posterior(
     components: list[str],
     groups: Mapping[str, GroupEvidence],
     s: Mapping[str, Any],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior and copy-number log-likelihood ratio of every cell, by EM over the share of each sample."""
+    *,
+    table: expression.GeneTable | None = None,
+    further: np.ndarray | float = 0.0,
+    seed: int = 0,
+) -> Odds:
+    """Posterior and log-likelihood ratios of every cell, by EM over the share of each sample.
+
+    ``table``: counts from which expression is judged; None leaves it out. ``further``: log-odds per cell of
+    evidence that is known beforehand (clonotype, drivers).
+    """
     target = cells.is_tumour_type
     weights = {c: (labels == c).astype(float) for c in components}
-    p = np.zeros(len(z))
-    llr = np.zeros(len(z))
-    for _ in range(3):  # the profiles shed the normal cells that clustering left among them
+    n = len(z)
+    p, cnv_llr, total = np.zeros(n), np.zeros(n), np.zeros(n)
+    by_expression = np.zeros(n)
+    rounds = 3 if table is None else 5
+    for turn in range(rounds):  # the profiles shed the normal cells that clustering left among them
         parts = []
         for c in components:
             cnv = _cell_llr(z, weights[c], cells.is_reference & ~(labels == c), _other_chain(cells, groups[c].chain))
@@ -83,16 +108,22 @@ def posterior(
             parts.append((cnv, cnv + chain))
         log_share = np.log(np.array([max(weights[c].sum(), 1.0) for c in components]))
         log_share -= logsumexp(log_share)
-        llr = logsumexp(np.column_stack([cnv for cnv, _ in parts]) + log_share, axis=1)
+        cnv_llr = logsumexp(np.column_stack([cnv for cnv, _ in parts]) + log_share, axis=1)
         joint = logsumexp(np.column_stack([both for _, both in parts]) + log_share, axis=1)
-        p = _share_by_sample(joint, cells.samples, target)
+        total = joint + by_expression + further
+        p = _share_by_sample(total, cells.samples, target)
         best = np.column_stack([both for _, both in parts]).argmax(axis=1)
         weights = {c: np.where(target & (best == i) & (p >= 0.5), p, 0.0) for i, c in enumerate(components)}
         if any(w.sum() < 2 for w in weights.values()):
             components = [c for c in components if weights[c].sum() >= 2]
             if not components:
                 break
-    return p, llr
+        if table is not None and turn < rounds - 1:
+            by_expression = expression.evidence(
+                table, p, target=target, reference=cells.is_reference, samples=cells.samples,
+                like_tumour=not s["foreign_reference"], seed=seed,
+            )  # fmt: skip
+    return Odds(p, cnv_llr, by_expression, total)
 
 
 def _other_chain(cells: Cells, test: light_chain.ChainTest | None) -> np.ndarray:
