@@ -33,48 +33,70 @@ SCORE_DF = 5.0
 BOUND = 8.0
 
 
+#: Distance of the two kinds, in SDs of a cell, from which expression is heard [J]. A direction that hardly separates
+#: them may have been learned from what the copy-number calls got wrong, and would then confirm it.
+MIN_SEPARATION = 3.0
+#: SD of the log of a gene's capture effect that the immune cells did not explain, and of a person's own effect [J].
+CAPTURE_SD = 0.15
+#: Where normal plasma cells of other people lie along the tumour's direction varies by this SD [J]: a person's and a
+#: capture's own effects (on simulated patients 0.14 to 0.34 of the way from donors to the tumour).
+BETWEEN_PEOPLE = 0.2
+#: Weight of the reference cells' centre beside the patient's own normal cells, in cells [J].
+CENTRE_CELLS = 10
+#: Probability from which a cell is sure enough to learn from.
+SURE = 0.9
+
+
 @dataclass(frozen=True)
 class GeneTable:
-    """What the scores need of the genes: counts (n x genes), expected shares per capture, arm of each gene.
+    """What the scores need of n cells and the genes that take part.
 
     Attributes
     ----------
     counts
-        CSR float, n x genes; only the genes that take part.
-    share
-        genes x captures, expected share of a normal cell in each capture.
+        CSR float, n x genes.
+    effect
+        genes x captures, technical factor of each gene in each capture (any common factor per gene).
     capture
-        column of ``share`` of each cell.
+        column of ``effect`` of each cell.
+    scale
+        factor (0, 1] per gene that holds a dominant gene back in the depth.
     depth
-        expected counts of a cell are ``share * depth``.
+        UMI of each cell over these genes, held back so; at least 1.
     arm
         code of each gene's arm.
     """
 
     counts: sp.csr_matrix
-    share: np.ndarray
+    effect: np.ndarray
     capture: np.ndarray
+    scale: np.ndarray
     depth: np.ndarray
     arm: np.ndarray
 
+    def shares(self, profile: np.ndarray) -> np.ndarray:
+        """Expected counts per unit of depth, genes x captures, of cells with this profile."""
+        share = self.effect * profile[:, None]
+        return share / np.maximum((share * self.scale[:, None]).sum(axis=0), 1e-12)
 
-def gene_table(
-    counts: sp.csr_matrix, samples: np.ndarray, expected: pd.DataFrame, genes: pd.DataFrame
-) -> GeneTable:
+
+def gene_table(counts: sp.csr_matrix, samples: np.ndarray, expected: pd.DataFrame, genes: pd.DataFrame) -> GeneTable:
     """The genes that may speak of expression: used by the baseline, and expressed.
 
-    ``counts`` n x genes raw; ``expected`` genes x samples of the baseline; ``genes`` with used, chromosome, arm.
+    ``counts`` n x genes raw; ``expected`` genes x samples of the baseline, of which only the captures' ratios are
+    taken (its level holds the reference cells themselves); ``genes`` with used, chromosome, arm.
     """
     shares = expected.to_numpy(dtype=float)
     used = genes["used"].to_numpy(dtype=bool)
     mean = shares.mean(axis=1)
-    keep = np.flatnonzero(used & (mean >= MIN_SHARE))
+    keep = np.flatnonzero(used & (mean >= MIN_SHARE) & (shares > 0).all(axis=1))
     capture = expected.columns.get_indexer(pd.Index(samples.astype(str)))
-    scale = gene_scale(mean, used) * used
-    depth = np.asarray(counts @ scale, dtype=float).ravel() / np.maximum((shares * scale[:, None]).sum(axis=0), 1e-12)[capture]
+    scale = gene_scale(mean, used)[keep]
+    part = counts[:, keep].astype(np.float64).tocsr()
     name = genes["chromosome"].astype(str).to_numpy()[keep] + genes["arm"].astype(str).to_numpy()[keep]
     _, arm = np.unique(name.astype(str), return_inverse=True)
-    return GeneTable(counts[:, keep].astype(np.float64).tocsr(), shares[keep], capture, np.maximum(depth, 1.0), arm)
+    effect = shares[keep] / mean[keep][:, None]
+    return GeneTable(part, effect, capture, scale, np.maximum(part @ scale, 1.0), arm)
 
 
 @dataclass(frozen=True)
@@ -99,74 +121,83 @@ def scores(table: GeneTable, tumour: np.ndarray, normal: np.ndarray, *, capture_
     """
     if tumour.sum() < MIN_TUMOUR or normal.sum() < MIN_NORMAL:
         return None
-    n, n_captures = table.counts.shape[0], table.share.shape[1]
-    folds = np.empty(n, dtype=int)
-    rng = np.random.default_rng(seed)
-    for kind in (tumour, normal, ~tumour & ~normal):  # each fold has its part of both kinds
-        rows = np.flatnonzero(kind)
-        folds[rows[rng.permutation(len(rows))]] = np.arange(len(rows)) % FOLDS
+    n, n_captures = table.counts.shape[0], table.effect.shape[1]
+    folds = _folds(tumour, normal, seed)
     sums = {}
     for name, kind in (("tumour", tumour), ("normal", normal)):
         at = np.flatnonzero(kind)
-        column = table.capture[at] * FOLDS + folds[at]
-        which = sp.csr_matrix((np.ones(len(at)), (column, at)), shape=(n_captures * FOLDS, n))
-        shape = (n_captures, FOLDS)
-        observed = np.asarray((which @ table.counts).todense()).reshape(*shape, -1)
-        sums[name] = (observed, (which @ table.depth).reshape(shape), which.sum(axis=1).A1.reshape(shape) if hasattr(which.sum(axis=1), "A1") else np.asarray(which.sum(axis=1)).reshape(shape))
+        row = table.capture[at] * FOLDS + folds[at]
+        member = sp.csr_matrix((np.ones(len(at)), (row, at)), shape=(n_captures * FOLDS, n))
+        sums[name] = tuple(
+            np.asarray(x).reshape(n_captures, FOLDS, -1)
+            for x in ((member @ table.counts).toarray(), member @ table.depth, member @ np.ones(n))
+        )
     value, sd = np.zeros(n), np.ones(n)
     for fold in range(FOLDS):
         others = np.arange(FOLDS) != fold
-        kinds = {k: tuple(a[:, others].sum(axis=1) for a in v) for k, v in sums.items()}
-        capture_effect, effect = _effects(table, kinds["tumour"], kinds["normal"], capture_sd)
+        tumour_sums, normal_sums = (tuple(a[:, others].sum(axis=1) for a in sums[k]) for k in ("tumour", "normal"))
+        share, capture_effect, effect = _effects(table, tumour_sums, normal_sums, capture_sd)
         for s in np.unique(table.capture):
             rows = np.flatnonzero((folds == fold) & (table.capture == s))
             if len(rows):
-                value[rows], sd[rows] = _project(table, rows, s, capture_effect[s], effect)
+                value[rows], sd[rows] = _project(table, rows, share[:, s] * np.exp(capture_effect[s]), effect)
     return Scores(value, sd)
 
 
-def _log_ratio(table: GeneTable, kind: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _folds(tumour: np.ndarray, normal: np.ndarray, seed: int) -> np.ndarray:
+    """Fold of every cell; each fold has its part of both kinds."""
+    folds = np.empty(len(tumour), dtype=int)
+    rng = np.random.default_rng(seed)
+    for kind in (tumour, normal, ~tumour & ~normal):
+        rows = np.flatnonzero(kind)
+        folds[rows[rng.permutation(len(rows))]] = np.arange(len(rows)) % FOLDS
+    return folds
+
+
+#: Per capture: counts (captures x genes), depth and cells (captures x 1) of the cells of one kind.
+Sums = tuple[np.ndarray, ...]
+
+
+def _log_ratio(share: np.ndarray, sums: Sums) -> tuple[np.ndarray, np.ndarray]:
     """log of observed over expected and its variance, captures x genes; infinite variance without cells."""
-    observed, depth, n = kind
-    expected = depth[:, None] * table.share.T
+    observed, depth, n = sums
+    expected = depth * share.T
     ratio = np.log((observed + 0.5) / (expected + 0.5))
-    variance = 1 / (expected + 0.5) + (DISPERSION / np.maximum(n, 1))[:, None]
-    variance[n == 0] = np.inf
-    return ratio, variance
+    variance = 1 / (expected + 0.5) + DISPERSION / np.maximum(n, 1)
+    return ratio, np.where(n == 0, np.inf, variance)
 
 
 def _effects(
-    table: GeneTable,
-    tumour: tuple[np.ndarray, np.ndarray, np.ndarray],
-    normal: tuple[np.ndarray, np.ndarray, np.ndarray],
-    capture_sd: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Capture effect (captures x genes) and tumour effect (genes), natural log, shrunk.
+    table: GeneTable, tumour: Sums, normal: Sums, capture_sd: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shares of a normal cell (genes x captures), capture effect (captures x genes) and tumour effect (genes).
 
-    ``log(normal) = b + e``, ``log(tumour) = b + d + e`` per gene and capture, ``b ~ N(0, capture_sd^2)``: what a
-    capture's own normal cells say of b is taken out of its tumour cells, and what they leave unsaid widens them.
+    Effects are natural logs, shrunk: ``log(normal) = b + e``, ``log(tumour) = b + d + e`` per gene and capture,
+    ``b ~ N(0, capture_sd^2)``. What a capture's own normal cells say of b is taken out of its tumour cells, and what
+    they leave unsaid widens them.
     """
-    y0, v0 = _log_ratio(table, normal)
-    y1, v1 = _log_ratio(table, tumour)
+    total = normal[0].sum(axis=0)
+    profile = (total + 0.5) / np.maximum((normal[1] * table.effect.T).sum(axis=0), 1e-12)
+    share = table.shares(profile)
+    of_profile = 1 / (total + 0.5) + DISPERSION / max(float(normal[2].sum()), 1.0)
+    y0, v0 = _log_ratio(share, normal)
+    y1, v1 = _log_ratio(share, tumour)
     prior = capture_sd**2
     trust = prior / (prior + v0)  # 0 without normal cells
     b = np.where(np.isfinite(v0), trust * y0, 0.0)
-    left = np.where(np.isfinite(v0), prior * (1 - trust), prior)
-    precision = 1 / (v1 + left)
-    total = precision.sum(axis=0)
-    d = (precision * np.where(np.isfinite(v1), y1 - b, 0.0)).sum(axis=0) / np.maximum(total, 1e-12)
-    noise = 1 / np.maximum(total, 1e-12)
+    precision = 1 / (v1 + prior * (1 - trust))
+    weight = precision.sum(axis=0)
+    d = (precision * np.where(np.isfinite(v1), y1 - b, 0.0)).sum(axis=0) / np.maximum(weight, 1e-12)
+    noise = 1 / np.maximum(weight, 1e-12) + of_profile
     d -= np.average(d, weights=1 / (noise + prior))
     spread = max(float(np.average(d**2 - noise, weights=1 / (noise + prior) ** 2)), 1e-4)
-    d = d * spread / (spread + noise)
-    return b, np.clip(d, -MAX_EFFECT, MAX_EFFECT)
+    return share, b, np.clip(d * spread / (spread + noise), -MAX_EFFECT, MAX_EFFECT)
 
 
 def _project(
-    table: GeneTable, rows: np.ndarray, s: int, capture_effect: np.ndarray, effect: np.ndarray
+    table: GeneTable, rows: np.ndarray, share: np.ndarray, effect: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score and its counting noise of some cells of one capture."""
-    share = table.share[:, s] * np.exp(capture_effect)
+    """Score and its counting noise of some cells of one capture, given a normal cell's share of each gene there."""
     mean = share * float(np.median(table.depth[rows]))
     information = share / (1 + DISPERSION * mean)
     # blind to the level of an arm: what copy number says is said once
@@ -178,58 +209,6 @@ def _project(
     value = raw / (table.depth[rows] * scale)
     variance = table.depth[rows] * float((share * (1 + DISPERSION * mean) * weight**2).sum())
     return value, np.sqrt(variance) / (table.depth[rows] * scale)
-
-
-def log_odds(found: Scores, tumour: np.ndarray, own: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Log-likelihood ratio of every cell's score, calibrated on cells that had no part in their own score.
-
-    ``tumour``, ``own``, ``others``: sure tumour cells, the patient's likely normal cells, other people's normal cells
-    (bool per cell). Beyond either mean a cell is no more of its kind. 0 where the kinds do not differ.
-    """
-    if own.sum() + others.sum() < MIN_NORMAL:
-        return np.zeros(len(found.value))
-    c1, s1 = _location(found, tumour)
-    c0, s0, between = _normal_location(found, own, others)
-    if not c1 > c0:
-        return np.zeros(len(found.value))
-    x = np.clip(found.value, c0, c1)
-    sd0 = np.sqrt((s0 * found.sd) ** 2 + between**2)
-    sd1 = s1 * found.sd
-    llr = (
-        stats.t.logpdf((x - c1) / sd1, SCORE_DF) - np.log(sd1)
-        - stats.t.logpdf((x - c0) / sd0, SCORE_DF) + np.log(sd0)
-    )  # fmt: skip
-    return np.clip(llr, -BOUND, BOUND)
-
-
-def _normal_location(found: Scores, own: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:
-    """Centre of the normal cells, their spread in units of counting noise, and what is not known of the centre.
-
-    The patient's own cells say where a normal cell of this patient lies; other people's fill in for few of them.
-    """
-    n = int(own.sum())
-    if not others.any():
-        return *_location(found, own), 0.0
-    centre, spread = _location(found, others)
-    if n:
-        mine, own_spread = _location(found, own)
-        centre = (n * mine + CENTRE_CELLS * centre) / (n + CENTRE_CELLS)
-        spread = max(spread, own_spread) if n >= MIN_NORMAL else spread
-    return centre, spread, BETWEEN_PEOPLE * float(np.sqrt(CENTRE_CELLS / (n + CENTRE_CELLS)))
-
-
-#: SD of the log of a gene's capture effect that the immune cells did not explain, and of a person's own effect [J].
-CAPTURE_SD = 0.15
-#: The same against a baseline of other cell types, which says nothing of a plasma cell's gene: only contrasts
-#: within a capture count then [J].
-FOREIGN_SD = 3.0
-#: Where normal plasma cells of other people lie along the tumour's direction varies by this SD [J]: a person's and a
-#: capture's own effects (on simulated patients 0.14 to 0.34 of the way from donors to the tumour).
-BETWEEN_PEOPLE = 0.2
-#: Weight of the reference cells' centre beside the patient's own normal cells, in cells [J].
-CENTRE_CELLS = 10
-#: Probability from which a cell is sure enough to learn from.
-SURE = 0.9
 
 
 def evidence(
@@ -259,11 +238,49 @@ def evidence(
     """
     others = reference & ~target if like_tumour else np.zeros(len(p), dtype=bool)
     tumour, own = target & (p >= SURE), target & (p <= 1 - SURE)
-    sd = CAPTURE_SD if like_tumour else FOREIGN_SD
-    found = scores(table, tumour, own | others, capture_sd=sd, seed=seed)
+    found = scores(table, tumour, own | others, capture_sd=CAPTURE_SD, seed=seed)
     if found is None:
         return np.zeros(len(p))
     return log_odds(found, tumour, target & (p < 0.5), others)
+
+
+def log_odds(found: Scores, tumour: np.ndarray, own: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Log-likelihood ratio of every cell's score, calibrated on cells that had no part in their own score.
+
+    ``tumour``, ``own``, ``others``: sure tumour cells, the patient's likely normal cells, other people's normal cells
+    (bool per cell). Beyond either mean a cell is no more of its kind. 0 where the kinds do not differ.
+    """
+    if own.sum() + others.sum() < MIN_NORMAL:
+        return np.zeros(len(found.value))
+    c1, s1 = _location(found, tumour)
+    c0, s0, between = _normal_location(found, own, others)
+    noise = float(np.median(found.sd)) * np.sqrt((s0**2 + s1**2) / 2)
+    if c1 - c0 < MIN_SEPARATION * noise:
+        return np.zeros(len(found.value))
+    x = np.clip(found.value, c0, c1)
+    sd0 = np.sqrt((s0 * found.sd) ** 2 + between**2)
+    sd1 = s1 * found.sd
+    llr = (
+        stats.t.logpdf((x - c1) / sd1, SCORE_DF) - np.log(sd1)
+        - stats.t.logpdf((x - c0) / sd0, SCORE_DF) + np.log(sd0)
+    )  # fmt: skip
+    return np.clip(llr, -BOUND, BOUND)
+
+
+def _normal_location(found: Scores, own: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:
+    """Centre of the normal cells, their spread in units of counting noise, and what is not known of the centre.
+
+    The patient's own cells say where a normal cell of this patient lies; other people's fill in for few of them.
+    """
+    n = int(own.sum())
+    if not others.any():
+        return *_location(found, own), 0.0
+    centre, spread = _location(found, others)
+    if n:
+        mine, own_spread = _location(found, own)
+        centre = (n * mine + CENTRE_CELLS * centre) / (n + CENTRE_CELLS)
+        spread = max(spread, own_spread) if n >= MIN_NORMAL else spread
+    return centre, spread, BETWEEN_PEOPLE * float(np.sqrt(CENTRE_CELLS / (n + CENTRE_CELLS)))
 
 
 def _location(found: Scores, weight: np.ndarray) -> tuple[float, float]:
