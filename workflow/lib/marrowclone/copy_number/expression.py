@@ -107,6 +107,14 @@ class Scores:
     sd: np.ndarray
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """Log-likelihood ratio of every cell, and the share of normal cells that would lie as far towards the tumour."""
+
+    log_odds: np.ndarray
+    tail: np.ndarray
+
+
 def scores(table: GeneTable, tumour: np.ndarray, normal: np.ndarray, *, capture_sd: float, seed: int) -> Scores | None:
     """Score of every cell along the difference of tumour and normal cells; None with too few of either.
 
@@ -217,11 +225,10 @@ def evidence(
     *,
     target: np.ndarray,
     reference: np.ndarray,
-    samples: np.ndarray,
     like_tumour: bool,
     seed: int,
-) -> np.ndarray:
-    """Log-likelihood ratio of every cell's expression, given what is thought of each cell so far.
+) -> Evidence | None:
+    """What every cell's expression says, given what is thought of each cell so far; None where it is not heard.
 
     Parameters
     ----------
@@ -231,32 +238,28 @@ def evidence(
         the patient's tumour-type cells; the reference cells.
     like_tumour
         whether reference cells are the tumour's normal counterpart (not so on rungs R4 and R5).
-
-    Returns
-    -------
-    shape (n,); 0 where too few cells are sure.
     """
     others = reference & ~target if like_tumour else np.zeros(len(p), dtype=bool)
     tumour, own = target & (p >= SURE), target & (p <= 1 - SURE)
     found = scores(table, tumour, own | others, capture_sd=CAPTURE_SD, seed=seed)
     if found is None:
-        return np.zeros(len(p))
+        return None
     return log_odds(found, tumour, target & (p < 0.5), others)
 
 
-def log_odds(found: Scores, tumour: np.ndarray, own: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Log-likelihood ratio of every cell's score, calibrated on cells that had no part in their own score.
+def log_odds(found: Scores, tumour: np.ndarray, own: np.ndarray, others: np.ndarray) -> Evidence | None:
+    """What every cell's score says, calibrated on cells that had no part in their own score.
 
     ``tumour``, ``own``, ``others``: sure tumour cells, the patient's likely normal cells, other people's normal cells
-    (bool per cell). Beyond either mean a cell is no more of its kind. 0 where the kinds do not differ.
+    (bool per cell). Beyond either mean a cell is no more of its kind. None where the kinds hardly differ.
     """
-    if own.sum() + others.sum() < MIN_NORMAL:
-        return np.zeros(len(found.value))
+    if own.sum() + others.sum() < MIN_NORMAL or tumour.sum() < MIN_TUMOUR:
+        return None
     c1, s1 = _location(found, tumour)
     c0, s0, between = _normal_location(found, own, others)
     noise = float(np.median(found.sd)) * np.sqrt((s0**2 + s1**2) / 2)
     if c1 - c0 < MIN_SEPARATION * noise:
-        return np.zeros(len(found.value))
+        return None
     x = np.clip(found.value, c0, c1)
     sd0 = np.sqrt((s0 * found.sd) ** 2 + between**2)
     sd1 = s1 * found.sd
@@ -264,7 +267,7 @@ def log_odds(found: Scores, tumour: np.ndarray, own: np.ndarray, others: np.ndar
         stats.t.logpdf((x - c1) / sd1, SCORE_DF) - np.log(sd1)
         - stats.t.logpdf((x - c0) / sd0, SCORE_DF) + np.log(sd0)
     )  # fmt: skip
-    return np.clip(llr, -BOUND, BOUND)
+    return Evidence(np.clip(llr, -BOUND, BOUND), stats.norm.sf((found.value - c0) / sd0))
 
 
 def _normal_location(found: Scores, own: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:

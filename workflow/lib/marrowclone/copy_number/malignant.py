@@ -19,10 +19,14 @@ from ..cells import light_chain
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
 from . import clusters, expression, states
 from .clusters import CLONAL, CONFLICT, NOTHING, TUMOUR, UNCLEAR, GroupEvidence
-from .odds import Cells, posterior, projection_score
+from .false_positives import FalsePositives, estimate, guard, none_known
+from .odds import Cells, Odds, posterior, projection_score
 
 #: Posterior of a cell where nothing can be said.
 NOT_ASSESSABLE = 0.5
+
+#: Default of the schema, for callers without it.
+MAX_FALSE_POSITIVE = 0.02
 
 CALL_COLUMNS: tuple[str, ...] = ("p_malignant", "call", "cnv_score", "light_chain", "group", "evidence")
 
@@ -35,6 +39,7 @@ class Calls:
     groups: dict[str, GroupEvidence]
     tumour_found: bool
     summary: str
+    false_positives: FalsePositives
 
 
 def call_cells(
@@ -61,11 +66,12 @@ def call_cells(
     seed
         of the clustering.
     """
-    s = {**states.DEFAULTS, **settings}
+    s = {**states.DEFAULTS, "max_false_positive": MAX_FALSE_POSITIVE, **settings}
     n = len(cells.samples)
     target = np.flatnonzero(cells.is_tumour_type)
     if len(target) == 0:
-        return Calls(_frame(cells, np.zeros(n), np.zeros(n), [""] * n, [""] * n, s), {}, False, "no tumour-type cells")
+        nothing = _frame(cells, np.zeros(n), np.zeros(n), [""] * n, [""] * n, np.ones(n, dtype=bool), s)
+        return Calls(nothing, {}, False, "no tumour-type cells", none_known("no tumour-type cells"))
     calibration = cells.is_reference if cells.is_reference.any() else cells.is_tumour_type
     noise = clusters.fit_noise(cells.arms[calibration], cells.depth[calibration])
     z = noise.whiten(cells.arms, cells.depth)
@@ -86,22 +92,38 @@ def call_cells(
                 groups = _judge(cells, labels, expected, genes, rung, s)
 
     components = [name for name, g in groups.items() if g.verdict == TUMOUR]
+    odds = None
     if components:
+        foreign = rung in ("R4", "R5")
         table = expression.gene_table(cells.counts, cells.samples, expected, genes)
         odds = posterior(
-            z, cells, labels, components, groups, {**s, "foreign_reference": rung in ("R4", "R5")},
-            table=table, seed=seed,
+            z, cells, labels, components, groups, {**s, "foreign_reference": foreign},
+            table=table, further=0.0, seed=seed,
         )  # fmt: skip
-        p, llr = odds.p, odds.copy_number
+        p = odds.p
         member = np.where(cells.is_tumour_type, p, 0.0)
+        allowed = guard(odds, max_tail=s["max_false_positive"])
+        chains = {g.chain.chain for g in groups.values() if _is_restricted(g)}
+        false = estimate(
+            odds, cells, chains, foreign=foreign, malignant_at=s["malignant_at"], max_tail=s["max_false_positive"]
+        )
     else:
-        p, llr = np.full(n, NOT_ASSESSABLE), np.zeros(n)
+        p, allowed = np.full(n, NOT_ASSESSABLE), np.ones(n, dtype=bool)
         member = _leading_group(z, labels, groups)
+        false = none_known("no copy-number tumour was found, so no cell was judged by one")
+    before = p
     p = _without_profile(p, cells, labels, groups, bool(components), rung, s)
+    allowed |= p > before  # what the verdict on a group decides is not the cell's own profile
     score = projection_score(z, member)
-    evidence = _evidence(cells, labels, groups, llr, bool(components))
-    frame = _frame(cells, p, score, labels, evidence, s)
-    return Calls(frame, groups, bool(components), _summary(frame["call"].to_numpy()[target], groups, components, rung))
+    frame = _frame(cells, p, score, labels, _evidence(cells, labels, groups, odds, allowed), allowed, s)
+    summary = _summary(frame["call"].to_numpy()[target], groups, components, rung)
+    return Calls(frame, groups, bool(components), summary, false)
+
+
+def _is_restricted(group: GroupEvidence) -> bool:
+    """A group of the tumour with one light chain."""
+    clone = group.verdict in (TUMOUR, CLONAL)
+    return clone and group.chain is not None and group.chain.verdict == "restricted"
 
 
 def call_of(p: np.ndarray, *, malignant_at: float, normal_at: float) -> np.ndarray:
@@ -203,15 +225,24 @@ def _of_clonal_group(
 
 
 def _evidence(
-    cells: Cells, labels: np.ndarray, groups: Mapping[str, GroupEvidence], llr: np.ndarray, tumour_found: bool
+    cells: Cells, labels: np.ndarray, groups: Mapping[str, GroupEvidence], odds: Odds | None, allowed: np.ndarray
 ) -> list[str]:
     """Why, in words, per cell."""
     words = {name: g.words() for name, g in groups.items()}
-    texts = []
-    for name, value in zip(labels, llr, strict=True):
-        text = words.get(name, "")
-        texts.append(f"{text}; cell: copy-number log-odds {value:+.1f}" if tumour_found and text else text)
-    return texts
+    texts = [words.get(name, "") for name in labels]
+    if odds is None:
+        return texts
+    by_expression = odds.expression if odds.heard else np.full(len(labels), np.nan)
+    parts = zip(texts, odds.copy_number, by_expression, odds.further, allowed, strict=True)
+    return [text and f"{text}; cell: {_log_odds_words(*numbers)}" for text, *numbers in parts]
+
+
+def _log_odds_words(copy_number: float, by_expression: float, further: float, allowed: bool) -> str:
+    """The cell's own log-odds, each kind of evidence that was there."""
+    text = f"copy-number log-odds {copy_number:+.1f}"
+    text += f", expression {by_expression:+.1f}" if by_expression == by_expression else ""
+    text += f", clonotype and drivers {further:+.1f}" if further else ""
+    return text if allowed else f"{text}, as many normal cells have: not called"
 
 
 def _frame(
@@ -220,13 +251,16 @@ def _frame(
     score: np.ndarray,
     labels: np.ndarray | list[str],
     evidence: list[str],
+    allowed: np.ndarray,
     s: Mapping[str, Any],
 ) -> pd.DataFrame:
     """The table of :class:`Calls`."""
+    call = call_of(p, malignant_at=s["malignant_at"], normal_at=s["normal_at"])
+    call[(call == MALIGNANT) & ~allowed] = UNASSIGNED
     return pd.DataFrame(
         {
             "p_malignant": p,
-            "call": call_of(p, malignant_at=s["malignant_at"], normal_at=s["normal_at"]),
+            "call": call,
             "cnv_score": score,
             "light_chain": "" if cells.chains is None else cells.chains,
             "group": labels,
