@@ -18,6 +18,7 @@ from scipy import stats
 from ..cells import light_chain
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
 from . import clusters, expression, states
+from .arm_levels import arm_levels
 from .clusters import CLONAL, CONFLICT, NOTHING, TUMOUR, UNCLEAR, GroupEvidence
 from .false_positives import FalsePositives, estimate, guard, none_known
 from .odds import Cells, Odds, posterior, projection_score
@@ -73,8 +74,11 @@ def call_cells(
         nothing = _frame(cells, np.zeros(n), np.zeros(n), [""] * n, [""] * n, np.ones(n, dtype=bool), s)
         return Calls(nothing, {}, False, "no tumour-type cells", none_known("no tumour-type cells"))
     calibration = cells.is_reference if cells.is_reference.any() else cells.is_tumour_type
-    noise = clusters.fit_noise(cells.arms[calibration], cells.depth[calibration])
-    z = noise.whiten(cells.arms, cells.depth)
+    arms = cells.arms
+    if rung not in ("R4", "R5"):  # the counts are compared with cells of the tumour's own type
+        arms, _ = arm_levels(cells.counts, cells.samples, expected, genes, anchors=s["anchor_arms"])
+    noise = clusters.fit_noise(arms[calibration], cells.depth[calibration])
+    z = noise.whiten(arms, cells.depth)
 
     labels = np.full(n, "", dtype=object)
     found = clusters.cluster_cells(z[target], seed=seed)
