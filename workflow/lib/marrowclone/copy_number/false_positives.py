@@ -40,6 +40,13 @@ class FalsePositives:
         """Share called; NaN without cells."""
         return self.called / self.n if self.n else float("nan")
 
+    def words(self) -> str:
+        """The rate in one line."""
+        if not self.n:
+            return f"false-positive rate not known: {self.source}"
+        share = f"{self.called} of {self.n} ({self.rate:.1%}, 95% interval {self.lower:.1%} to {self.upper:.1%})"
+        return f"false-positive rate {share}, held-out {self.source}"
+
 
 def none_known(why: str) -> FalsePositives:
     """No rate, with the reason."""

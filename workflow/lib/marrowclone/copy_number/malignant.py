@@ -7,7 +7,7 @@ detected", or "not assessable" where the evidence would not have sufficed to fin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,15 @@ from . import clusters, expression, states
 from .arm_levels import arm_levels
 from .clusters import CLONAL, CONFLICT, NOTHING, TUMOUR, UNCLEAR, GroupEvidence
 from .false_positives import FalsePositives, estimate, guard, none_known
+from .further import Further, nothing_further
 from .odds import Cells, Odds, posterior, projection_score
+from .rare import enough_events, rare_component
 
 #: Posterior of a cell where nothing can be said.
 NOT_ASSESSABLE = 0.5
 
+#: Groups that are no clusters: cells of the patient's dominant clonotype, alike in copy number, far from normal.
+CLONOTYPE, RARE, OUTLIERS = "clonotype", "rare", "outliers"
 #: Default of the schema, for callers without it.
 MAX_FALSE_POSITIVE = 0.02
 
@@ -37,6 +41,7 @@ class Calls:
     """Result: a row per cell (:data:`CALL_COLUMNS`; call only for tumour-type cells), groups, a summary in words."""
 
     cells: pd.DataFrame
+    is_tumour_type: np.ndarray
     groups: dict[str, GroupEvidence]
     tumour_found: bool
     summary: str
@@ -51,6 +56,7 @@ def call_cells(
     rung: str,
     settings: Mapping[str, Any],
     seed: int,
+    further: Further | None = None,
 ) -> Calls:
     """Malignant, normal or unassigned for every tumour-type cell of a patient.
 
@@ -66,13 +72,15 @@ def call_cells(
         of ``call_malignant`` (thresholds of :data:`states.DEFAULTS` where not given).
     seed
         of the clustering.
+    further
+        what clonotype and drivers say of each cell; nothing when None.
     """
     s = {**states.DEFAULTS, "max_false_positive": MAX_FALSE_POSITIVE, **settings}
     n = len(cells.samples)
     target = np.flatnonzero(cells.is_tumour_type)
     if len(target) == 0:
         nothing = _frame(cells, np.zeros(n), np.zeros(n), [""] * n, [""] * n, np.ones(n, dtype=bool), s)
-        return Calls(nothing, {}, False, "no tumour-type cells", none_known("no tumour-type cells"))
+        return Calls(nothing, cells.is_tumour_type, {}, False, "no tumour-type cells", none_known("no tumour-type cells"))
     calibration = cells.is_reference if cells.is_reference.any() else cells.is_tumour_type
     arms = cells.arms
     if rung not in ("R4", "R5"):  # the counts are compared with cells of the tumour's own type
@@ -84,16 +92,17 @@ def call_cells(
     found = clusters.cluster_cells(z[target], seed=seed)
     labels[target] = [f"g{i + 1}" for i in found]
     groups = _judge(cells, labels, expected, genes, rung, s)
+    further = further or nothing_further(n)
     if not any(g.verdict == TUMOUR for g in groups.values()):
-        # a few malignant cells among many normal ones form no cluster; they are outliers together
-        strays = _outliers(z, cells)
-        if len(strays) >= s["min_cells"]:
+        # a few malignant cells among many normal ones form no cluster
+        for name, rows in _few(z, cells, further, s):
             tried = np.full(n, "", dtype=object)
-            tried[strays] = "outliers"
-            extra = _judge(cells, tried, expected, genes, rung, s)
-            if extra["outliers"].verdict == TUMOUR:
-                labels[strays] = "outliers"
-                groups = _judge(cells, labels, expected, genes, rung, s)
+            tried[rows] = name
+            alone = _judge(cells, tried, expected, genes, rung, s)[name]
+            if alone.verdict == TUMOUR and (name != RARE or enough_events(alone.events)):
+                labels[rows] = name
+                groups = {**_judge(cells, labels, expected, genes, rung, s), name: alone}
+                break
 
     components = [name for name, g in groups.items() if g.verdict == TUMOUR]
     odds = None
@@ -102,7 +111,7 @@ def call_cells(
         table = expression.gene_table(cells.counts, cells.samples, expected, genes)
         odds = posterior(
             z, cells, labels, components, groups, {**s, "foreign_reference": foreign},
-            table=table, further=0.0, seed=seed,
+            table=table, further=further.log_odds, seed=seed,
         )  # fmt: skip
         p = odds.p
         member = np.where(cells.is_tumour_type, p, 0.0)
@@ -117,11 +126,13 @@ def call_cells(
         false = none_known("no copy-number tumour was found, so no cell was judged by one")
     before = p
     p = _without_profile(p, cells, labels, groups, bool(components), rung, s)
+    if not components:
+        p = _of_clonotype(p, further, s)
     allowed |= p > before  # what the verdict on a group decides is not the cell's own profile
     score = projection_score(z, member)
-    frame = _frame(cells, p, score, labels, _evidence(cells, labels, groups, odds, allowed), allowed, s)
-    summary = _summary(frame["call"].to_numpy()[target], groups, components, rung)
-    return Calls(frame, groups, bool(components), summary, false)
+    frame = _frame(cells, p, score, labels, _evidence(labels, groups, odds, further, allowed), allowed, s)
+    summary = _summary(frame["call"].to_numpy()[target], groups, components, rung, int(further.dominant.sum()))
+    return Calls(frame, cells.is_tumour_type, groups, bool(components), summary, false)
 
 
 def _is_restricted(group: GroupEvidence) -> bool:
@@ -153,6 +164,21 @@ def _judge(
         rung=rung,
         settings=s,
     )
+
+
+def _few(
+    z: np.ndarray, cells: Cells, further: Further, s: Mapping[str, Any]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Groups of cells that may be a tumour too small for a cluster: name and rows."""
+    target = np.flatnonzero(cells.is_tumour_type)
+    for name, find in (
+        (CLONOTYPE, lambda: np.flatnonzero(further.dominant & cells.is_tumour_type)),
+        (RARE, lambda: target[rare_component(z[target], min_cells=s["min_cells"])]),
+        (OUTLIERS, lambda: _outliers(z, cells)),
+    ):
+        rows = find()
+        if len(rows) >= s["min_cells"]:
+            yield name, rows
 
 
 def _outliers(z: np.ndarray, cells: Cells) -> np.ndarray:
@@ -195,6 +221,12 @@ def _without_profile(
     return p
 
 
+def _of_clonotype(p: np.ndarray, further: Further, s: Mapping[str, Any]) -> np.ndarray:
+    """Posterior where no copy-number tumour was found: the dominant clonotype is a clone, another receptor is not of it."""
+    p = np.where(further.dominant, np.maximum(p, s["p_clonal_group"]), p)
+    return np.where(further.clonotype < 0, np.minimum(p, 1 - s["p_clonal_group"]), p)
+
+
 def _of_clonal_group(
     p: np.ndarray,
     cells: Cells,
@@ -229,24 +261,26 @@ def _of_clonal_group(
 
 
 def _evidence(
-    cells: Cells, labels: np.ndarray, groups: Mapping[str, GroupEvidence], odds: Odds | None, allowed: np.ndarray
+    labels: np.ndarray, groups: Mapping[str, GroupEvidence], odds: Odds | None, further: Further, allowed: np.ndarray
 ) -> list[str]:
-    """Why, in words, per cell."""
-    words = {name: g.words() for name, g in groups.items()}
-    texts = [words.get(name, "") for name in labels]
+    """Why, in words, per cell: its group, and the log-odds of each kind of evidence that there was on the cell."""
+    text = pd.Series([groups[name].words() if name in groups else "" for name in labels], dtype=object)
     if odds is None:
-        return texts
-    by_expression = odds.expression if odds.heard else np.full(len(labels), np.nan)
-    parts = zip(texts, odds.copy_number, by_expression, odds.further, allowed, strict=True)
-    return [text and f"{text}; cell: {_log_odds_words(*numbers)}" for text, *numbers in parts]
+        own = pd.Series(np.where(further.dominant, "; cell: of the dominant clonotype", ""), dtype=object)
+        return (text + own.where(text != "", "")).tolist()
+    own = "; cell: copy-number log-odds " + _signed(odds.copy_number)
+    if odds.heard:
+        own += ", expression " + _signed(odds.expression)
+    own += (", clonotype " + _signed(further.clonotype)).where(further.clonotype != 0, "")
+    if further.genes:
+        own += f", {' '.join(further.genes)} " + _signed(further.drivers)
+    own += np.where(allowed, "", "; many normal cells say as much: not called")
+    return (text + own.where(text != "", "")).tolist()
 
 
-def _log_odds_words(copy_number: float, by_expression: float, further: float, allowed: bool) -> str:
-    """The cell's own log-odds, each kind of evidence that was there."""
-    text = f"copy-number log-odds {copy_number:+.1f}"
-    text += f", expression {by_expression:+.1f}" if by_expression == by_expression else ""
-    text += f", clonotype and drivers {further:+.1f}" if further else ""
-    return text if allowed else f"{text}, as many normal cells have: not called"
+def _signed(values: np.ndarray) -> pd.Series:
+    """Numbers as text with their sign and one decimal."""
+    return pd.Series([f"{v:+.1f}" for v in values.tolist()], dtype=object)
 
 
 def _frame(
@@ -273,10 +307,14 @@ def _frame(
     )
 
 
-def _summary(calls: np.ndarray, groups: Mapping[str, GroupEvidence], components: list[str], rung: str) -> str:
+def _summary(
+    calls: np.ndarray, groups: Mapping[str, GroupEvidence], components: list[str], rung: str, n_clonotype: int
+) -> str:
     """One line for the log and for the reference table, from the tumour-type cells' calls and their groups."""
     if components:
         return f"tumour found in {len(components)} of {len(groups)} groups of cells"
+    if n_clonotype:
+        return f"no copy-number tumour detected; {n_clonotype} cells share the patient's dominant clonotype"
     if any(g.verdict == CLONAL for g in groups.values()):
         return "no copy-number tumour detected; a group with a restricted light chain is clonal"
     if any(g.verdict in (UNCLEAR, CONFLICT) for g in groups.values()):
