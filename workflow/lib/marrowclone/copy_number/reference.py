@@ -8,7 +8,7 @@ R3 (normal cells of another study) is not built yet and is skipped.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anndata as ad
@@ -18,8 +18,10 @@ import scipy.sparse as sp
 
 from ..cells import light_chain
 from ..keys import CELL_TYPES, IMMUNE_TYPES, PLASMA, UNRESOLVED
+from ..resources import RESOURCES, read_resource
 from .baseline import Baseline, build_baseline, capture_effects
 from .clusters import CLONAL, NOTHING, TUMOUR
+from .diploid import diploid_cells
 from .malignant import Calls, call_cells
 from .odds import Cells
 from .signal import Signal, infer_signal
@@ -92,7 +94,10 @@ def patient_signal(
         return _infer(matrix, cells, genes, target, immune, reference, settings)
 
     if not (target & plasma).any():
-        return infer(_reference_of_labels(cells, mine, target, immune, settings))
+        reference = _reference_of_labels(cells, mine, target, immune, settings)
+        if reference.rung == "R4":  # nothing is known of any cell: is one of the groups clearly of another lineage?
+            reference = _diploid_reference(matrix, genes.index, target, reference, settings, seed)
+        return infer(reference)
     first = infer(_first_reference(cells, mine, target, donor & plasma, immune, settings))
     if patient_is_healthy(cells, mine) and first.reference.rung == "R2":
         return first  # a donor judged against the other donors says what the false positives are
@@ -184,6 +189,24 @@ def _reference_of_labels(
         return Reference(labelled, np.full(len(cells), "labelled", dtype=object), "R1", ", ".join(names), reason)
     lacking = f"{int(labelled.sum())} cells with a user's own label beside the tumour's"
     return _immune_reference(cells, mine, target, immune, settings, lacking)
+
+
+def _diploid_reference(
+    matrix: sp.csr_matrix,
+    symbols: pd.Index,
+    target: np.ndarray,
+    otherwise: Reference,
+    settings: Mapping[str, Any],
+    seed: int,
+) -> Reference:
+    """Tumour-type cells that are clearly immune cells, as the reference of the others; ``otherwise`` where there are few."""
+    rows = np.flatnonzero(target)
+    found = diploid_cells(matrix[rows], symbols, read_resource(RESOURCES / "markers.tsv"), seed=seed)
+    chosen = np.zeros(len(target), dtype=bool)
+    chosen[rows[found.is_diploid]] = True
+    if chosen.sum() < settings["min_cells_labelled"]:
+        return replace(otherwise, reason=f"{otherwise.reason}; {found.reason}")
+    return Reference(chosen, np.full(len(target), "diploid", dtype=object), "R1", "immune cells by markers", found.reason)
 
 
 def _immune_reference(
