@@ -248,7 +248,11 @@ def _patient_tables(root: Path, patient: str, truth: pd.DataFrame) -> None:
     )
     rates = (patient, rung, len(call), int((call == "malignant").sum()), int((call == "normal").sum()),
              int((call == "unassigned").sum()))  # fmt: skip
-    held_out = (0.4, 200, 1, 0.005, 0.0006, 0.023, "cells of the other chain", "n") if rich else (0.0, 0, 0, *[None] * 3, "no", "n")
+    held_out = (
+        (0.4, 200, 1, 0.005, 0.0006, 0.023, "cells of the other chain", "n")
+        if rich
+        else (0.0, 0, 0, *[None] * 3, "no", "n")
+    )
     write(
         root / "copy_number" / f"{patient}.calls.tsv",
         "copy_number.calls",

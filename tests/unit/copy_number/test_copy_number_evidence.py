@@ -170,12 +170,12 @@ def test_rate_is_of_cells_known_without_copy_number():
     n = 40
     chains = np.array(["kappa"] * 20 + ["lambda"] * 20, dtype=object)
     everyone = np.ones(n, dtype=bool)
-    cells = odds.Cells(sp.csr_matrix((n, 0)), np.full(n, "S"), everyone, ~everyone, np.zeros((n, 0)), np.ones(n), chains)
+    cells = odds.Cells(
+        sp.csr_matrix((n, 0)), np.full(n, "S"), everyone, ~everyone, np.zeros((n, 0)), np.ones(n), chains
+    )
     tail = np.full(n, 0.001)
     tail[22:] = 0.5
-    found = false_positives.estimate(
-        _odds(n, tail), cells, {"kappa"}, foreign=False, malignant_at=0.9, max_tail=0.02
-    )
+    found = false_positives.estimate(_odds(n, tail), cells, {"kappa"}, foreign=False, malignant_at=0.9, max_tail=0.02)
     assert (found.n, found.called, found.source) == (20, 2, false_positives.OTHER_CHAIN)
     assert found.lower < 0.1 < found.upper and "2 of 20 (10.0%" in found.words()
     both = false_positives.estimate(
@@ -185,7 +185,9 @@ def test_rate_is_of_cells_known_without_copy_number():
 
 
 def test_calls_table_has_one_row(marrow):
-    cells = pd.DataFrame({"p_malignant": [0.95, 0.99, 0.02, 0.5], "call": ["malignant", "malignant", "normal", "unassigned"]})
+    cells = pd.DataFrame(
+        {"p_malignant": [0.95, 0.99, 0.02, 0.5], "call": ["malignant", "malignant", "normal", "unassigned"]}
+    )
     calls = malignant.Calls(
         cells, np.array([True, True, True, True]), {}, True, "tumour found",
         false_positives.counted(np.zeros(50, dtype=bool), false_positives.DONORS),

@@ -12,10 +12,10 @@ from .malignant import Calls
 def calls_table(calls: Calls, *, patient: str, rung: str) -> pd.DataFrame:
     """Calls of one patient's tumour-type cells in one row.
 
-    Columns: ``expected_false`` is the number of normal cells among those called malignant that the posteriors themselves
-    expect; ``held_out`` normal cells (``source`` says which), of which copy number and expression alone would have called
-    ``held_out_called`` malignant: ``false_positive_rate`` with its Jeffreys 95% interval. Empty where no
-    rate can be had; ``note`` says all of it in words.
+    Columns: ``expected_false`` is the number of normal cells among those called malignant that the posteriors
+    themselves expect; of ``held_out`` normal cells (``source`` says which) copy number and expression alone would have
+    called ``held_out_called`` malignant: ``false_positive_rate`` with its Jeffreys 95% interval. Empty where no rate
+    can be had; ``note`` says all of it in words.
     """
     table = calls.cells[calls.is_tumour_type]
     n = {call: int((table["call"] == call).sum()) for call in (MALIGNANT, NORMAL, UNASSIGNED)}

@@ -61,8 +61,8 @@ def diploid_cells(counts: sp.csr_matrix, symbols: pd.Index, markers: pd.DataFram
         which = "no cluster" if not chosen.any() else "every cluster"
         return Diploid(np.zeros(n, dtype=bool), f"{which} of {len(share)} is one of immune cells")
     reason = (
-        f"no labels: {int(chosen.sum())} cells in {len(immune)} of {len(share)} clusters whose cells show immune markers "
-        f"({share[immune].min():.0%} or more of them; {share.drop(immune).max():.0%} at most elsewhere)"
+        f"no labels: {int(chosen.sum())} cells in {len(immune)} of {len(share)} clusters whose cells show immune "
+        f"markers ({share[immune].min():.0%} or more of them; {share.drop(immune).max():.0%} at most elsewhere)"
     )
     return Diploid(chosen, reason + (f"; {len(unclear)} clusters are unclear" if len(unclear) else ""))
 

@@ -24,7 +24,7 @@ SOUP_SHARE = 0.05
 SPIKE_DISPERSION = 1.0
 #: UMI of reference cells from which their own level of a driver is taken.
 MIN_REFERENCE_UMI = 2e5
-#: Where :data:`drivers` has no better group.
+#: Group of ``drivers.tsv`` that is read: a driver is a trunk event.
 TUMOUR_GROUP = "tumour"
 
 
@@ -107,23 +107,24 @@ def driver_odds(counts: sp.csr_matrix, symbols: pd.Index, normal: np.ndarray, sp
     """Log-odds of each cell by whether it shows the tumour's spike genes, shape (n,).
 
     ``spikes``: rows of ``drivers.tsv`` (gene, level in CPM of non-immunoglobulin UMI, normal_mean = ln(CPM + 10)). A
-    normal cell's level is that of the ``normal`` cells, or of the table where these are few; never less than the soup's.
+    normal cell's level is that of the ``normal`` cells, or of the table where these are few; never less than soup.
     """
     odds = np.zeros(counts.shape[0])
     if spikes.empty:
         return odds
     counted = np.flatnonzero(~symbols.str.match(r"IG[HKL]"))
     depth = np.asarray(counts[:, counted].sum(axis=1), dtype=float).ravel()
-    for row in spikes.itertuples():
-        seen = np.asarray(counts[:, np.flatnonzero(symbols == row.gene)].sum(axis=1), dtype=float).ravel()
-        total = float(depth[normal].sum())
-        usual = max(float(np.exp(row.normal_mean)) - 10.0, 0.0)
+    total = float(depth[normal].sum())
+    levels = spikes["level"].to_numpy(dtype=float)
+    of_others = np.maximum(np.exp(spikes["normal_mean"].to_numpy(dtype=float)) - 10.0, 0.0)
+    for gene, level, usual in zip(spikes["gene"], levels, of_others, strict=True):
+        seen = np.asarray(counts[:, np.flatnonzero(symbols == gene)].sum(axis=1), dtype=float).ravel()
         if total >= MIN_REFERENCE_UMI:
             usual = (float(seen[normal].sum()) + 0.5) / total * 1e6
-        usual = max(usual, SOUP_SHARE * float(row.level))
-        if float(row.level) <= usual:
+        usual = max(usual, SOUP_SHARE * level)
+        if level <= usual:
             continue
-        of_tumour, of_normal = (_detection(depth * cpm / 1e6) for cpm in (float(row.level), usual))
+        of_tumour, of_normal = (_detection(depth * cpm / 1e6) for cpm in (level, usual))
         odds += np.where(seen > 0, np.log(of_tumour / of_normal), np.log((1 - of_tumour) / (1 - of_normal)))
     return np.clip(odds, -DRIVER_BOUND, DRIVER_BOUND)
 

@@ -22,8 +22,9 @@ from .arm_levels import arm_levels
 from .clusters import CLONAL, CONFLICT, NOTHING, TUMOUR, UNCLEAR, GroupEvidence
 from .false_positives import FalsePositives, estimate, guard, none_known
 from .further import Further, nothing_further
-from .odds import Cells, Odds, posterior, projection_score
+from .odds import Cells, posterior, projection_score
 from .rare import enough_events, rare_component
+from .wording import evidence_words, summary_words
 
 #: Posterior of a cell where nothing can be said.
 NOT_ASSESSABLE = 0.5
@@ -80,7 +81,8 @@ def call_cells(
     target = np.flatnonzero(cells.is_tumour_type)
     if len(target) == 0:
         nothing = _frame(cells, np.zeros(n), np.zeros(n), [""] * n, [""] * n, np.ones(n, dtype=bool), s)
-        return Calls(nothing, cells.is_tumour_type, {}, False, "no tumour-type cells", none_known("no tumour-type cells"))
+        none = "no tumour-type cells"
+        return Calls(nothing, cells.is_tumour_type, {}, False, none, none_known(none))
     calibration = cells.is_reference if cells.is_reference.any() else cells.is_tumour_type
     arms = cells.arms
     if rung not in ("R4", "R5"):  # the counts are compared with cells of the tumour's own type
@@ -116,7 +118,7 @@ def call_cells(
         p = odds.p
         member = np.where(cells.is_tumour_type, p, 0.0)
         allowed = guard(odds, max_tail=s["max_false_positive"])
-        chains = {g.chain.chain for g in groups.values() if _is_restricted(g)}
+        chains = {g.chain.chain for g in groups.values() if g.chain is not None and _is_clone(g, g.chain)}
         false = estimate(
             odds, cells, chains, foreign=foreign, malignant_at=s["malignant_at"], max_tail=s["max_false_positive"]
         )
@@ -130,15 +132,14 @@ def call_cells(
         p = _of_clonotype(p, further, s)
     allowed |= p > before  # what the verdict on a group decides is not the cell's own profile
     score = projection_score(z, member)
-    frame = _frame(cells, p, score, labels, _evidence(labels, groups, odds, further, allowed), allowed, s)
-    summary = _summary(frame["call"].to_numpy()[target], groups, components, rung, int(further.dominant.sum()))
+    frame = _frame(cells, p, score, labels, evidence_words(labels, groups, odds, further, allowed), allowed, s)
+    summary = summary_words(frame["call"].to_numpy()[target], groups, components, rung, int(further.dominant.sum()))
     return Calls(frame, cells.is_tumour_type, groups, bool(components), summary, false)
 
 
-def _is_restricted(group: GroupEvidence) -> bool:
+def _is_clone(group: GroupEvidence, chain: light_chain.ChainTest) -> bool:
     """A group of the tumour with one light chain."""
-    clone = group.verdict in (TUMOUR, CLONAL)
-    return clone and group.chain is not None and group.chain.verdict == "restricted"
+    return group.verdict in (TUMOUR, CLONAL) and chain.verdict == "restricted"
 
 
 def call_of(p: np.ndarray, *, malignant_at: float, normal_at: float) -> np.ndarray:
@@ -166,9 +167,7 @@ def _judge(
     )
 
 
-def _few(
-    z: np.ndarray, cells: Cells, further: Further, s: Mapping[str, Any]
-) -> Iterator[tuple[str, np.ndarray]]:
+def _few(z: np.ndarray, cells: Cells, further: Further, s: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
     """Groups of cells that may be a tumour too small for a cluster: name and rows."""
     target = np.flatnonzero(cells.is_tumour_type)
     for name, find in (
@@ -222,7 +221,7 @@ def _without_profile(
 
 
 def _of_clonotype(p: np.ndarray, further: Further, s: Mapping[str, Any]) -> np.ndarray:
-    """Posterior where no copy-number tumour was found: the dominant clonotype is a clone, another receptor is not of it."""
+    """Posterior without a copy-number tumour: the dominant clonotype is a clone, another receptor is not of it."""
     p = np.where(further.dominant, np.maximum(p, s["p_clonal_group"]), p)
     return np.where(further.clonotype < 0, np.minimum(p, 1 - s["p_clonal_group"]), p)
 
@@ -260,29 +259,6 @@ def _of_clonal_group(
     return p
 
 
-def _evidence(
-    labels: np.ndarray, groups: Mapping[str, GroupEvidence], odds: Odds | None, further: Further, allowed: np.ndarray
-) -> list[str]:
-    """Why, in words, per cell: its group, and the log-odds of each kind of evidence that there was on the cell."""
-    text = pd.Series([groups[name].words() if name in groups else "" for name in labels], dtype=object)
-    if odds is None:
-        own = pd.Series(np.where(further.dominant, "; cell: of the dominant clonotype", ""), dtype=object)
-        return (text + own.where(text != "", "")).tolist()
-    own = "; cell: copy-number log-odds " + _signed(odds.copy_number)
-    if odds.heard:
-        own += ", expression " + _signed(odds.expression)
-    own += (", clonotype " + _signed(further.clonotype)).where(further.clonotype != 0, "")
-    if further.genes:
-        own += f", {' '.join(further.genes)} " + _signed(further.drivers)
-    own += np.where(allowed, "", "; many normal cells say as much: not called")
-    return (text + own.where(text != "", "")).tolist()
-
-
-def _signed(values: np.ndarray) -> pd.Series:
-    """Numbers as text with their sign and one decimal."""
-    return pd.Series([f"{v:+.1f}" for v in values.tolist()], dtype=object)
-
-
 def _frame(
     cells: Cells,
     p: np.ndarray,
@@ -305,26 +281,3 @@ def _frame(
             "evidence": evidence,
         }
     )
-
-
-def _summary(
-    calls: np.ndarray, groups: Mapping[str, GroupEvidence], components: list[str], rung: str, n_clonotype: int
-) -> str:
-    """One line for the log and for the reference table, from the tumour-type cells' calls and their groups."""
-    if components:
-        return f"tumour found in {len(components)} of {len(groups)} groups of cells"
-    if n_clonotype:
-        return f"no copy-number tumour detected; {n_clonotype} cells share the patient's dominant clonotype"
-    if any(g.verdict == CLONAL for g in groups.values()):
-        return "no copy-number tumour detected; a group with a restricted light chain is clonal"
-    if any(g.verdict in (UNCLEAR, CONFLICT) for g in groups.values()):
-        return "not assessable: no group of cells shows a clear tumour, some are unclear"
-    open_cells = int((calls == UNASSIGNED).sum())
-    if open_cells == len(calls):
-        # found nothing, but a reference like this one cannot exclude a tumour: that is no "none detected"
-        return f"not assessable: no events found, which against a reference of rung {rung} excludes no tumour"
-    if open_cells:
-        return (
-            f"no tumour detected; {open_cells} of {len(calls)} cells not assessable (rung {rung}, no polyclonal group)"
-        )
-    return "no tumour detected"

@@ -21,8 +21,8 @@ from .clusters import GroupEvidence
 
 #: Rounds in which profiles and posteriors are refined in turn; two more where expression has to be learned.
 ROUNDS = 3
-#: Tails of the per-cell likelihoods: Student t, so that no single cell is beyond doubt [J]. (The spread is taken from the
-#: 99% range as well: heavier tails would count what real cells do twice.)
+#: Tails of the per-cell likelihoods: Student t, so that no single cell is beyond doubt [J]. (The spread is taken from
+#: the 99% range as well: heavier tails would count what real cells do twice.)
 CELL_DF = 10.0
 
 

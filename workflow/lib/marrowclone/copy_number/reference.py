@@ -199,14 +199,15 @@ def _diploid_reference(
     settings: Mapping[str, Any],
     seed: int,
 ) -> Reference:
-    """Tumour-type cells that are clearly immune cells, as the reference of the others; ``otherwise`` where there are few."""
+    """Tumour-type cells that are clearly immune cells, as the others' reference; ``otherwise`` where these are few."""
     rows = np.flatnonzero(target)
     found = diploid_cells(matrix[rows], symbols, read_resource(RESOURCES / "markers.tsv"), seed=seed)
     chosen = np.zeros(len(target), dtype=bool)
     chosen[rows[found.is_diploid]] = True
     if chosen.sum() < settings["min_cells_labelled"]:
         return replace(otherwise, reason=f"{otherwise.reason}; {found.reason}")
-    return Reference(chosen, np.full(len(target), "diploid", dtype=object), "R1", "immune cells by markers", found.reason)
+    categories = np.full(len(target), "diploid", dtype=object)
+    return Reference(chosen, categories, "R1", "immune cells by markers", found.reason)
 
 
 def _immune_reference(
