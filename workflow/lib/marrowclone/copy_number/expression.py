@@ -239,8 +239,10 @@ def evidence(
     like_tumour
         whether reference cells are the tumour's normal counterpart (not so on rungs R4 and R5).
     """
-    others = reference & ~target if like_tumour else np.zeros(len(p), dtype=bool)
-    tumour, own = target & (p >= SURE), target & (p <= 1 - SURE)
+    known = reference if like_tumour else np.zeros(len(p), dtype=bool)
+    others = known & ~target
+    # the patient's own reference cells (rung R1) were chosen as normal: more likely than not is sure enough
+    tumour, own = target & (p >= SURE), target & ((p <= 1 - SURE) | (known & (p < 0.5)))
     found = scores(table, tumour, own | others, capture_sd=CAPTURE_SD, seed=seed)
     if found is None:
         return None
@@ -257,8 +259,9 @@ def log_odds(found: Scores, tumour: np.ndarray, own: np.ndarray, others: np.ndar
         return None
     c1, s1 = _location(found, tumour)
     c0, s0, between = _normal_location(found, own, others)
-    noise = float(np.median(found.sd)) * np.sqrt((s0**2 + s1**2) / 2)
-    if c1 - c0 < MIN_SEPARATION * noise:
+    # by the core of both: at first some tumour cells may stand among the likely normal ones
+    core = np.sqrt((_core(found, tumour) ** 2 + _core(found, own if own.sum() >= MIN_NORMAL else others) ** 2) / 2)
+    if c1 - c0 < MIN_SEPARATION * core * float(np.median(found.sd)):
         return None
     x = np.clip(found.value, c0, c1)
     sd0 = np.sqrt((s0 * found.sd) ** 2 + between**2)
@@ -284,6 +287,13 @@ def _normal_location(found: Scores, own: np.ndarray, others: np.ndarray) -> tupl
         centre = (n * mine + CENTRE_CELLS * centre) / (n + CENTRE_CELLS)
         spread = max(spread, own_spread) if n >= MIN_NORMAL else spread
     return centre, spread, BETWEEN_PEOPLE * float(np.sqrt(CENTRE_CELLS / (n + CENTRE_CELLS)))
+
+
+def _core(found: Scores, weight: np.ndarray) -> float:
+    """Spread of the middle half of the cells, in units of counting noise (at least 1)."""
+    at = weight > 0.5
+    u = np.abs(found.value[at] - np.median(found.value[at])) / found.sd[at]
+    return max(1.4826 * float(np.median(u)), 1.0)
 
 
 def _location(found: Scores, weight: np.ndarray) -> tuple[float, float]:
