@@ -47,6 +47,7 @@ with job(snakemake) as run:
         calls=run.params.calls,
         seed=run.seed,
         profile=profile,
+        markers=read_resource(run.input.markers),
         threads=run.threads,
         device=device_if_given(run.params.device, available=cuda, environ=os.environ),
     )

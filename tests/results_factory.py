@@ -247,6 +247,18 @@ def _patient_tables(root: Path, patient: str, truth: pd.DataFrame) -> None:
             }
         ),
     )
+    rates = (patient, rung, len(call), int((call == "malignant").sum()), int((call == "normal").sum()),
+             int((call == "unassigned").sum()))  # fmt: skip
+    held_out = (
+        (0.4, 200, 1, 0.005, 0.0006, 0.023, "cells of the other chain", "n")
+        if rich
+        else (0.0, 0, 0, *[None] * 3, "no", "n")
+    )
+    write(
+        root / "copy_number" / f"{patient}.calls.tsv",
+        "copy_number.calls",
+        frame(TABLES["copy_number.calls"], [(*rates, *held_out)]),
+    )
     arm_rows, profile_rows = [], []
     for clone, events in EVENTS.items() if rich else ():
         for number in [*range(1, 23), "X"]:

@@ -1,5 +1,4 @@
-# Needs: counts per capture (cells), cell types of the cohort (embedding), clones per cell (clones) and drivers
-# (embedding), both for arms only.
+# Needs: counts per capture (cells), cell types, clonotypes and drivers (embedding), clones per cell (clones, for arms).
 # Gives: copy-number signal per patient, the reference and baseline it stands on, malignant calls, arm states,
 # the high-risk panel.
 
@@ -23,6 +22,7 @@ rule infer_signal:
         # normal plasma cells of another study, where the configuration names some
         profile=[p for p in [settings("infer_signal")["reference_profile"]] if p],
         exclusions=resource("cnv_exclusions.tsv"),
+        markers=resource("markers.tsv"),
         genes=resource("genes.tsv.gz"),
     output:
         signal="results/copy_number/{patient}.signal.h5ad",
@@ -55,8 +55,11 @@ rule call_malignant:
         signal="results/copy_number/{patient}.signal.h5ad",
         reference="results/copy_number/{patient}.reference.tsv",
         baseline="results/copy_number/{patient}.baseline.tsv.gz",
+        clonality="results/embedding/{patient}.clonality.tsv.gz",
+        drivers="results/embedding/{patient}.drivers.tsv",
     output:
         malignant="results/copy_number/{patient}.malignant.tsv.gz",
+        calls="results/copy_number/{patient}.calls.tsv",
         scores="results/copy_number/{patient}.scores.tsv.gz",
     log:
         "logs/call_malignant/{patient}.log",

@@ -8,6 +8,7 @@ import pytest
 from marrowclone import tables
 from marrowclone.copy_number import arms, malignant, store
 from marrowclone.copy_number.baseline import BASELINE_COLUMNS, read_baseline
+from marrowclone.copy_number.false_positives import none_known
 from marrowclone.copy_number.reference import cells_of, patient_signal
 from marrowclone.keys import TABLES
 
@@ -87,7 +88,7 @@ def test_scores_hold_reference_cells_too(found, genome, defaults):
     n = len(found.obs)
     calls = malignant.Calls(
         pd.DataFrame({c: ["" if c in ("call", "light_chain", "group", "evidence") else 0.5] * n for c in malignant.CALL_COLUMNS}),
-        {}, True, "",
+        np.ones(n, dtype=bool), {}, True, "", none_known("not asked"),
     )  # fmt: skip
     table, scores = store.call_tables(found.obs, calls, rung="R1")
     assert len(table) == 60 and len(scores) == 100

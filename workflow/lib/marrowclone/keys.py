@@ -67,6 +67,10 @@ TABLES: dict[str, tuple[str, ...]] = {
     "copy_number.malignant": (
         "cell", "sample", "p_malignant", "call", "cnv_score", "light_chain", "reference_rung", "evidence",
     ),
+    "copy_number.calls": (
+        "patient", "rung", "n_cells", "n_malignant", "n_normal", "n_unassigned", "expected_false", "held_out",
+        "held_out_called", "false_positive_rate", "lower", "upper", "source", "note",
+    ),
     "copy_number.arms": (
         "clone", "chromosome", "arm", "state", "posterior", "log2_ratio", "call", "n_genes", "n_cells",
     ),

@@ -66,13 +66,13 @@ def parse_site(partitions: str, nodes: str) -> dict[str, Partition]:
     for line in nodes.splitlines():
         cells = line.split("|")
         if len(cells) == 5:
-            name, gres, cpus, memory, features = cells
+            partition, gres, cpus, memory, features = cells
             node = Node(_number(cpus), _number(memory), parse_gpus(gres), _features(features))
-            of_partition.setdefault(name, []).append(node)
+            of_partition.setdefault(partition, []).append(node)
     found = {}
     for line in partitions.splitlines():
         fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
-        name = fields.get("PartitionName")
+        name = fields.get("PartitionName", "")
         if name:
             limit = parse_minutes(fields.get("MaxTime", "UNLIMITED"))
             found[name] = Partition(name, fields.get("State", "UP") == "UP", limit, tuple(of_partition.get(name, ())))

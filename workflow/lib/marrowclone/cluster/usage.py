@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..tables import write_text
@@ -58,11 +59,12 @@ def write_usage(usage: pd.DataFrame, path: Path) -> None:
 def advice(usage: pd.DataFrame) -> list[str]:
     """What to change in the profile, a line per rule; empty when all fits."""
     lines = []
-    for rule, jobs in usage.groupby("rule", sort=True):
+    for rule, rows in usage.groupby("rule", sort=True):
+        jobs = rows.reset_index(drop=True)
         memory = jobs["memory_mb"] / jobs["asked_memory_mb"].astype(float)
         minutes = jobs["minutes"] / jobs["asked_minutes"].astype(float)
         if memory.max() > TIGHT:
-            job = jobs.loc[memory.idxmax()]
+            job = jobs.iloc[int(np.nanargmax(memory))]
             lines.append(
                 f"{rule} {job['job']} used {job['memory_mb']:.0f} of {job['asked_memory_mb']:.0f} MB: "
                 "raise mem_mb in profiles/default"
@@ -73,7 +75,7 @@ def advice(usage: pd.DataFrame) -> list[str]:
                 "at most: mem_mb in profiles/default may be lower"
             )
         if minutes.max() > TIGHT:
-            job = jobs.loc[minutes.idxmax()]
+            job = jobs.iloc[int(np.nanargmax(minutes))]
             lines.append(
                 f"{rule} {job['job']} took {job['minutes']:.0f} of {job['asked_minutes']:.0f} minutes: "
                 "raise runtime in profiles/default"

@@ -7,7 +7,7 @@ detected", or "not assessable" where the evidence would not have sufficed to fin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,22 @@ from scipy import stats
 
 from ..cells import light_chain
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
-from . import clusters, states
+from . import clusters, expression, states
+from .arm_levels import arm_levels
 from .clusters import CLONAL, CONFLICT, NOTHING, TUMOUR, UNCLEAR, GroupEvidence
+from .false_positives import FalsePositives, estimate, guard, none_known
+from .further import Further, nothing_further
 from .odds import Cells, posterior, projection_score
+from .rare import enough_events, rare_component
+from .wording import evidence_words, summary_words
 
 #: Posterior of a cell where nothing can be said.
 NOT_ASSESSABLE = 0.5
+
+#: Groups that are no clusters: cells of the patient's dominant clonotype, alike in copy number, far from normal.
+CLONOTYPE, RARE, OUTLIERS = "clonotype", "rare", "outliers"
+#: Default of the schema, for callers without it.
+MAX_FALSE_POSITIVE = 0.02
 
 CALL_COLUMNS: tuple[str, ...] = ("p_malignant", "call", "cnv_score", "light_chain", "group", "evidence")
 
@@ -32,9 +42,11 @@ class Calls:
     """Result: a row per cell (:data:`CALL_COLUMNS`; call only for tumour-type cells), groups, a summary in words."""
 
     cells: pd.DataFrame
+    is_tumour_type: np.ndarray
     groups: dict[str, GroupEvidence]
     tumour_found: bool
     summary: str
+    false_positives: FalsePositives
 
 
 def call_cells(
@@ -45,6 +57,7 @@ def call_cells(
     rung: str,
     settings: Mapping[str, Any],
     seed: int,
+    further: Further | None = None,
 ) -> Calls:
     """Malignant, normal or unassigned for every tumour-type cell of a patient.
 
@@ -60,44 +73,75 @@ def call_cells(
         of ``call_malignant`` (thresholds of :data:`states.DEFAULTS` where not given).
     seed
         of the clustering.
+    further
+        what clonotype and drivers say of each cell; nothing when None.
     """
-    s = {**states.DEFAULTS, **settings}
+    s = {**states.DEFAULTS, "max_false_positive": MAX_FALSE_POSITIVE, **settings}
     n = len(cells.samples)
     target = np.flatnonzero(cells.is_tumour_type)
     if len(target) == 0:
-        return Calls(_frame(cells, np.zeros(n), np.zeros(n), [""] * n, [""] * n, s), {}, False, "no tumour-type cells")
-    # a reference in a file (R3) has no cells: noise from counting alone, never the tumour's own spread
+        nothing = _frame(cells, np.zeros(n), np.zeros(n), [""] * n, [""] * n, np.ones(n, dtype=bool), s)
+        none = "no tumour-type cells"
+        return Calls(nothing, cells.is_tumour_type, {}, False, none, none_known(none))
+    # a reference in a file (R3) may have no cells: noise from counting alone, never the tumour's own spread
     calibration = cells.is_reference if cells.is_reference.any() or rung == "R3" else cells.is_tumour_type
-    noise = clusters.fit_noise(cells.arms[calibration], cells.depth[calibration])
-    z = noise.whiten(cells.arms, cells.depth)
+    # are the reference cells of another type than the tumour's? On R3 they say how cells scatter, nothing else
+    foreign = rung in ("R3", "R4", "R5")
+    arms = cells.arms
+    if not foreign:
+        arms, _ = arm_levels(cells.counts, cells.samples, expected, genes, anchors=s["anchor_arms"])
+    noise = clusters.fit_noise(arms[calibration], cells.depth[calibration])
+    z = noise.whiten(arms, cells.depth)
 
     labels = np.full(n, "", dtype=object)
     found = clusters.cluster_cells(z[target], seed=seed)
     labels[target] = [f"g{i + 1}" for i in found]
     groups = _judge(cells, labels, expected, genes, rung, s)
+    further = further or nothing_further(n)
     if not any(g.verdict == TUMOUR for g in groups.values()):
-        # a few malignant cells among many normal ones form no cluster; they are outliers together
-        strays = _outliers(z, cells)
-        if len(strays) >= s["min_cells"]:
+        # a few malignant cells among many normal ones form no cluster
+        for name, rows in _few(z, cells, further, s):
             tried = np.full(n, "", dtype=object)
-            tried[strays] = "outliers"
-            extra = _judge(cells, tried, expected, genes, rung, s)
-            if extra["outliers"].verdict == TUMOUR:
-                labels[strays] = "outliers"
-                groups = _judge(cells, labels, expected, genes, rung, s)
+            tried[rows] = name
+            alone = _judge(cells, tried, expected, genes, rung, s)[name]
+            if alone.verdict == TUMOUR and (name != RARE or enough_events(alone.events)):
+                labels[rows] = name
+                groups = {**_judge(cells, labels, expected, genes, rung, s), name: alone}
+                break
 
     components = [name for name, g in groups.items() if g.verdict == TUMOUR]
+    odds = None
     if components:
-        p, llr = posterior(z, cells, labels, components, groups, s)
+        table = expression.gene_table(cells.counts, cells.samples, expected, genes)
+        odds = posterior(
+            z, cells, labels, components, groups, {**s, "foreign_reference": foreign},
+            table=table, further=further.log_odds, seed=seed,
+        )  # fmt: skip
+        p = odds.p
         member = np.where(cells.is_tumour_type, p, 0.0)
+        allowed = guard(odds, max_tail=s["max_false_positive"])
+        chains = {g.chain.chain for g in groups.values() if g.chain is not None and _is_clone(g, g.chain)}
+        false = estimate(
+            odds, cells, chains, foreign=foreign, malignant_at=s["malignant_at"], max_tail=s["max_false_positive"]
+        )
     else:
-        p, llr = np.full(n, NOT_ASSESSABLE), np.zeros(n)
+        p, allowed = np.full(n, NOT_ASSESSABLE), np.ones(n, dtype=bool)
         member = _leading_group(z, labels, groups)
+        false = none_known("no copy-number tumour was found, so no cell was judged by one")
+    before = p
     p = _without_profile(p, cells, labels, groups, bool(components), rung, s)
+    if not components:
+        p = _of_clonotype(p, further, s)
+    allowed |= p > before  # what the verdict on a group decides is not the cell's own profile
     score = projection_score(z, member)
-    evidence = _evidence(cells, labels, groups, llr, bool(components))
-    frame = _frame(cells, p, score, labels, evidence, s)
-    return Calls(frame, groups, bool(components), _summary(frame["call"].to_numpy()[target], groups, components, rung))
+    frame = _frame(cells, p, score, labels, evidence_words(labels, groups, odds, further, allowed), allowed, s)
+    summary = summary_words(frame["call"].to_numpy()[target], groups, components, rung, int(further.dominant.sum()))
+    return Calls(frame, cells.is_tumour_type, groups, bool(components), summary, false)
+
+
+def _is_clone(group: GroupEvidence, chain: light_chain.ChainTest) -> bool:
+    """A group of the tumour with one light chain."""
+    return group.verdict in (TUMOUR, CLONAL) and chain.verdict == "restricted"
 
 
 def call_of(p: np.ndarray, *, malignant_at: float, normal_at: float) -> np.ndarray:
@@ -123,6 +167,19 @@ def _judge(
         rung=rung,
         settings=s,
     )
+
+
+def _few(z: np.ndarray, cells: Cells, further: Further, s: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    """Groups of cells that may be a tumour too small for a cluster: name and rows."""
+    target = np.flatnonzero(cells.is_tumour_type)
+    for name, find in (
+        (CLONOTYPE, lambda: np.flatnonzero(further.dominant & cells.is_tumour_type)),
+        (RARE, lambda: target[rare_component(z[target], min_cells=s["min_cells"])]),
+        (OUTLIERS, lambda: _outliers(z, cells)),
+    ):
+        rows = find()
+        if len(rows) >= s["min_cells"]:
+            yield name, rows
 
 
 def _outliers(z: np.ndarray, cells: Cells) -> np.ndarray:
@@ -165,6 +222,12 @@ def _without_profile(
     return p
 
 
+def _of_clonotype(p: np.ndarray, further: Further, s: Mapping[str, Any]) -> np.ndarray:
+    """Posterior without a copy-number tumour: the dominant clonotype is a clone, another receptor is not of it."""
+    p = np.where(further.dominant, np.maximum(p, s["p_clonal_group"]), p)
+    return np.where(further.clonotype < 0, np.minimum(p, 1 - s["p_clonal_group"]), p)
+
+
 def _of_clonal_group(
     p: np.ndarray,
     cells: Cells,
@@ -198,53 +261,25 @@ def _of_clonal_group(
     return p
 
 
-def _evidence(
-    cells: Cells, labels: np.ndarray, groups: Mapping[str, GroupEvidence], llr: np.ndarray, tumour_found: bool
-) -> list[str]:
-    """Why, in words, per cell."""
-    words = {name: g.words() for name, g in groups.items()}
-    texts = []
-    for name, value in zip(labels, llr, strict=True):
-        text = words.get(name, "")
-        texts.append(f"{text}; cell: copy-number log-odds {value:+.1f}" if tumour_found and text else text)
-    return texts
-
-
 def _frame(
     cells: Cells,
     p: np.ndarray,
     score: np.ndarray,
     labels: np.ndarray | list[str],
     evidence: list[str],
+    allowed: np.ndarray,
     s: Mapping[str, Any],
 ) -> pd.DataFrame:
     """The table of :class:`Calls`."""
+    call = call_of(p, malignant_at=s["malignant_at"], normal_at=s["normal_at"])
+    call[(call == MALIGNANT) & ~allowed] = UNASSIGNED
     return pd.DataFrame(
         {
             "p_malignant": p,
-            "call": call_of(p, malignant_at=s["malignant_at"], normal_at=s["normal_at"]),
+            "call": call,
             "cnv_score": score,
             "light_chain": "" if cells.chains is None else cells.chains,
             "group": labels,
             "evidence": evidence,
         }
     )
-
-
-def _summary(calls: np.ndarray, groups: Mapping[str, GroupEvidence], components: list[str], rung: str) -> str:
-    """One line for the log and for the reference table, from the tumour-type cells' calls and their groups."""
-    if components:
-        return f"tumour found in {len(components)} of {len(groups)} groups of cells"
-    if any(g.verdict == CLONAL for g in groups.values()):
-        return "no copy-number tumour detected; a group with a restricted light chain is clonal"
-    if any(g.verdict in (UNCLEAR, CONFLICT) for g in groups.values()):
-        return "not assessable: no group of cells shows a clear tumour, some are unclear"
-    open_cells = int((calls == UNASSIGNED).sum())
-    if open_cells == len(calls):
-        # found nothing, but a reference like this one cannot exclude a tumour: that is no "none detected"
-        return f"not assessable: no events found, which against a reference of rung {rung} excludes no tumour"
-    if open_cells:
-        return (
-            f"no tumour detected; {open_cells} of {len(calls)} cells not assessable (rung {rung}, no polyclonal group)"
-        )
-    return "no tumour detected"

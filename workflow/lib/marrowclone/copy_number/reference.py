@@ -16,10 +16,12 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..keys import PLASMA
+from ..resources import RESOURCES, read_resource
 from .anchors import notes_of
 from .baseline import Baseline, build_baseline, capture_effects
-from .bystanders import bystander_signal, joined_rows, stacked
+from .bystanders import bystander_signal, joined_rows, noise_limit, stacked
 from .clusters import CLONAL, TUMOUR, GroupEvidence
+from .diploid import diploid_cells
 from .ladder import AUTO, MIN_FORCED, Candidates, Reference, cannot, first_reference, labelled_reference, wanted_rung
 from .malignant import Calls, call_cells
 from .odds import Cells
@@ -79,6 +81,7 @@ def patient_signal(
     calls: Mapping[str, Any],
     seed: int,
     profile: Profile | None = None,
+    markers: pd.DataFrame | None = None,
     threads: int = 1,
     device: str = "cpu",
 ) -> PatientSignal | None:
@@ -99,6 +102,8 @@ def patient_signal(
         of ``infer_signal`` and of ``call_malignant`` (the first look calls cells as that rule does).
     profile
         normal plasma cells of another study (rung R3), where the user gives some.
+    markers
+        panel of marker genes, ``resources/markers.tsv``; for tumours of which no cell is labelled.
     threads, device
         of :func:`~marrowclone.copy_number.signal.infer_signal`; no result depends on them.
 
@@ -121,7 +126,14 @@ def patient_signal(
     p = _Patient(matrix, who, settings, calls, seed, genes.index, threads, device)
     forced = wanted_rung(settings, patient)
     if not who.of_plasma:
-        return _noted(_infer(p, genes, labelled_reference(who, settings, forced=forced)), {}, p)
+        known = labelled_reference(who, settings, forced=forced)
+        if (
+            known.rung == "R4" and forced == AUTO
+        ):  # nothing is known of any cell: is a group clearly of another lineage?
+            known = _diploid_reference(
+                p, known, read_resource(RESOURCES / "markers.tsv") if markers is None else markers
+            )
+        return _noted(_infer(p, genes, known), {}, p)
     start = first_reference(who, settings, forced=AUTO if forced == "R1" else forced)
     if start.rung == "R3" and profile is not None:
         genes = without_unmeasured(genes, profile)
@@ -189,6 +201,18 @@ def _noted(found: PatientSignal, groups: Mapping[str, GroupEvidence], p: _Patien
     return replace(found, reference=replace(found.reference, notes=both))
 
 
+def _diploid_reference(p: _Patient, otherwise: Reference, markers: pd.DataFrame) -> Reference:
+    """Tumour-type cells that are clearly immune cells, as the others' reference; ``otherwise`` where these are few."""
+    target = np.flatnonzero(p.who.target)
+    found = diploid_cells(p.matrix[target], p.symbols, markers, seed=p.seed)
+    chosen = np.zeros(len(p.who.target), dtype=bool)
+    chosen[target[found.is_diploid]] = True
+    if chosen.sum() < p.settings["min_cells_labelled"]:
+        return replace(otherwise, reason=f"{otherwise.reason}; {found.reason}")
+    categories = np.full(len(chosen), "diploid", dtype=object)
+    return Reference(chosen, categories, "R1", "immune cells by markers", found.reason)
+
+
 def _counts_of(p: _Patient, reference: Reference) -> np.ndarray:
     """UMI per gene on which the profile of a reference stands."""
     if reference.rung == "R3" and p.who.profile is not None:
@@ -239,7 +263,8 @@ def _infer(
         factors[own] = factors[own].mul(person, axis=0)
         baseline = replace(baseline, effects=factors)
     is_reference, limit = reference.is_reference, None
-    more, signals = np.zeros(0, dtype=int), []
+    more = np.zeros(0, dtype=int)
+    signals: list[Signal] = []
     if not is_reference.any():  # the profile of a file has no cells that scatter
         more, signals = bystander_signal(
             p.matrix[helpers], samples[helpers], types[helpers], baseline,

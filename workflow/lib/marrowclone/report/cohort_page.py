@@ -21,7 +21,7 @@ from .render import render
 from .rows import rows_of
 from .samples_table import samples_table
 from .sections import group_shares, qc_counts
-from .sentences import calls, clone_names, hidden, rung
+from .sentences import calls, clone_names, false_positives, hidden, rung
 from .truth_table import WHOLE, truth_rows
 from .tumour import tumour_class
 
@@ -258,7 +258,7 @@ def cohort_page(
         rows=rows,
         noun=noun,
         sections=[s for s in sections if s is not None],
-        notes=[*notes, *(text for p in ordered for text in p.warnings)],
+        notes=[*notes, *filter(None, [false_positives(ordered)]), *(text for p in ordered for text in p.warnings)],
         run=run,
         version=facts.get("versions", {}).get("marrowclone", ""),
     )

@@ -86,6 +86,7 @@ class Patient:
     identity: pd.DataFrame = field(default_factory=lambda: empty("embedding.identity"))
     reference: pd.DataFrame = field(default_factory=lambda: empty("copy_number.reference"))
     malignant: pd.DataFrame = field(default_factory=lambda: empty("copy_number.malignant"))
+    call_rates: pd.DataFrame = field(default_factory=lambda: empty("copy_number.calls"))
     arms: pd.DataFrame = field(default_factory=lambda: empty("copy_number.arms"))
     panel: pd.DataFrame = field(default_factory=lambda: empty("copy_number.panel"))
     clone_cells: pd.DataFrame = field(default_factory=lambda: empty("clones.cells"))
@@ -128,6 +129,7 @@ PATIENT_TABLES: dict[str, str] = {
     "identity": "embedding.identity",
     "reference": "copy_number.reference",
     "malignant": "copy_number.malignant",
+    "call_rates": "copy_number.calls",
     "arms": "copy_number.arms",
     "panel": "copy_number.panel",
     "clone_cells": "clones.cells",

@@ -22,6 +22,7 @@ SUFFIXES: dict[str, str] = {
     "identity": "identity.tsv",
     "reference": "reference.tsv",
     "malignant": "malignant.tsv.gz",
+    "call_rates": "calls.tsv",
     "arms": "arms.tsv",
     "panel": "panel.tsv",
     "clone_cells": "cells.tsv.gz",

@@ -21,6 +21,7 @@ PER_PATIENT: dict[str, str] = {
     "identity": "results/embedding/{patient}.identity.tsv",
     "reference": "results/copy_number/{patient}.reference.tsv",
     "malignant": "results/copy_number/{patient}.malignant.tsv.gz",
+    "call_rates": "results/copy_number/{patient}.calls.tsv",
     "arms": "results/copy_number/{patient}.arms.tsv",
     "panel": "results/copy_number/{patient}.panel.tsv",
     "clone_cells": "results/clones/{patient}.cells.tsv.gz",

@@ -15,7 +15,7 @@ from .figures import composition, copy_number
 from .gather import Patient
 from .paths import sample_link
 from .rows import rows_of
-from .sentences import clone_names, hidden, reference_words, rung
+from .sentences import clone_names, false_positives, hidden, reference_words, rung
 
 
 def sample_title(row: pd.Series) -> str:
@@ -170,6 +170,9 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
         if row.get("notes"):
             note += f" Diploid level: {words.told(row['notes'])}."
     section.notes.append(note.replace("..", "."))
+    rate = false_positives([patient])
+    if rate:
+        section.notes.append(rate)
     if not len(patient.malignant):
         section.blank = f"No {noun}s were examined: malignant calls and copy number are not assessable."
         return section

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from ..keys import HIDDEN_TUMOUR_CELLS, MALIGNANT, NORMAL, PLASMA, UNASSIGNED
 from . import words
 from .figures.style import clone_order
-from .gather import Patient
+from .gather import Patient, empty
 
 
 def clone_names(patient: Patient) -> list[str]:
@@ -94,6 +95,22 @@ def hidden(patient: Patient) -> int:
     0 for a healthy donor, too: there zero of n bounds the false positives, not a tumour.
     """
     return 0 if patient.healthy or calls(patient)[0] else HIDDEN_TUMOUR_CELLS
+
+
+def false_positives(patients: Sequence[Patient]) -> str:
+    """How many held-out normal cells are called malignant, over these patients; empty where none has such cells."""
+    tables = [p.call_rates for p in patients if not p.healthy and len(p.call_rates)]
+    rates = pd.concat(tables, ignore_index=True) if tables else empty("copy_number.calls")
+    rates = rates[pd.to_numeric(rates["held_out"], errors="coerce").fillna(0) > 0]
+    if not len(rates):
+        return ""
+    n, k = int(rates["held_out"].sum()), int(rates["held_out_called"].sum())
+    where = f" in {words.count(len(rates), 'patient')} with a tumour" if len(patients) > 1 else ""
+    source = f" ({words.told(rates['source'].iloc[0])})" if len(patients) == 1 else ""
+    return (
+        f"False positives: of the normal cells held out{where}{source}, copy number and expression call "
+        f"{words.of_n(k, n)} malignant."
+    )
 
 
 def _none_of(normal: int, unassigned: int, noun: str, *, unseen: int = 0) -> str:
