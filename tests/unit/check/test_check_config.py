@@ -270,3 +270,9 @@ def test_reference_of_copy_number(cohort, problems, text, message):
     said = problems(read_matrices=True)
     assert any(message in p for p in said), said
     assert all(" line " in p for p in said if message in p)
+
+
+def test_a_number_given_as_text_is_a_number_where_none_is_allowed_too() -> None:
+    """``--config`` hands nested values over as text."""
+    loaded = configuration.load({"embedding": {"integrate_cells": {"max_epochs": "40"}}})
+    assert loaded["embedding"]["integrate_cells"]["max_epochs"] == 40

@@ -89,9 +89,11 @@ def _coerce(value: Any, schema: Mapping[str, Any]) -> Any:
         if isinstance(value, Mapping):
             known = schema.get("properties", {})
             return {str(k): _coerce(v, known.get(str(k), {})) for k, v in value.items()}
-    if isinstance(value, str):
+    kinds = schema.get("type", ())
+    kinds = [kinds] if isinstance(kinds, str) else kinds  # "integer", or ["integer", "null"]
+    if isinstance(value, str) and "string" not in kinds:
         for kind, parse in (("integer", parse_integer), ("number", parse_number)):
-            if schema.get("type") == kind:
+            if kind in kinds:
                 try:
                     return parse(value.strip())
                 except ValueError:
