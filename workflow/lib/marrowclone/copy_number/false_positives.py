@@ -1,4 +1,4 @@
-"""How many normal cells are called malignant: a guard per cell, and the rate realised on held-out normal cells.
+"""How many normal cells are called malignant: a guard per cell, and the rate realised on cells known to be normal.
 
 A posterior says how likely a cell is malignant *in its sample*: beside a tumour that makes up nearly all of a sample
 an ambiguous cell is probably malignant, and most of the few normal cells would be called so. So a call asks for
@@ -15,16 +15,18 @@ from scipy import special
 from ..cells import light_chain
 from .odds import Cells, Odds
 
-#: Where the held-out normal cells come from.
+#: Which cells are known to be normal without their copy number.
 OTHER_CHAIN = "the patient's plasma cells of the other light chain"
 DONORS = "reference cells of the tumour's type"
-#: Fewer held-out cells than this give no rate worth printing [J].
+#: Said where the cells that are judged also made the reference: they lie nearer to it than others would.
+IN_REFERENCE = ", which are part of the reference, so it may be somewhat higher"
+#: Fewer such cells than this give no rate worth printing [J].
 MIN_HELD_OUT = 10
 
 
 @dataclass(frozen=True)
 class FalsePositives:
-    """Held-out normal cells and how many of them would be called malignant by copy number and expression.
+    """Cells known to be normal and how many of them would be called malignant by copy number and expression.
 
     ``lower``, ``upper``: Jeffreys 95% interval of the rate; NaN (and ``source`` says why) where none can be had.
     """
@@ -45,7 +47,7 @@ class FalsePositives:
         if not self.n:
             return f"false-positive rate not known: {self.source}"
         share = f"{self.called} of {self.n} ({self.rate:.1%}, 95% interval {self.lower:.1%} to {self.upper:.1%})"
-        return f"false-positive rate {share}, held-out {self.source}"
+        return f"false-positive rate {share} on {self.source}"
 
 
 def none_known(why: str) -> FalsePositives:
@@ -54,10 +56,10 @@ def none_known(why: str) -> FalsePositives:
 
 
 def counted(called: np.ndarray, source: str) -> FalsePositives:
-    """Rate over held-out cells (bool per cell)."""
+    """Rate over these cells (bool per cell)."""
     n, k = len(called), int(called.sum())
     if n < MIN_HELD_OUT:
-        return none_known(f"only {n} held-out normal cells")
+        return none_known(f"only {n} cells known to be normal")
     lower = float(special.betaincinv(k + 0.5, n - k + 0.5, 0.025)) if k else 0.0
     upper = float(special.betaincinv(k + 0.5, n - k + 0.5, 0.975)) if k < n else 1.0
     return FalsePositives(n, k, lower, upper, source)
@@ -71,11 +73,11 @@ def estimate(
     Parameters
     ----------
     odds
-        of every cell; light chain and further evidence take no part, since they say who is held out.
+        of every cell; light chain and further evidence take no part, since they say which cells are normal.
     tumour_chains
         light chains of the tumour's groups. With just one, the patient's cells of the other chain are normal (or of a
         clone that switched its chain, which would then count as false positives); with at least 10 of them
-        they are held out. Else reference cells of the tumour's type that are not the patient's tumour-type cells.
+        they are asked. Else reference cells of the tumour's type that are not the patient's tumour-type cells.
     foreign
         the reference cells are of other types: they say nothing of the tumour's type.
     malignant_at, max_tail
@@ -89,6 +91,8 @@ def estimate(
     held_out, source = (own, OTHER_CHAIN) if own.sum() >= MIN_HELD_OUT else (others, DONORS)
     if not held_out.any():
         return none_known("no normal cells that are known without copy number")
+    if (cells.is_reference & held_out).any():
+        source += IN_REFERENCE
     # reference cells lie in other samples, which hold no tumour: judged as if they lay in the patient's
     share = np.where(cells.is_tumour_type, odds.share, np.median(odds.share[cells.is_tumour_type]))
     p = special.expit(odds.copy_number + odds.expression + share)

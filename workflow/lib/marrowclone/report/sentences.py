@@ -98,7 +98,7 @@ def hidden(patient: Patient) -> int:
 
 
 def false_positives(patients: Sequence[Patient]) -> str:
-    """How many held-out normal cells are called malignant, over these patients; empty where none has such cells."""
+    """How many cells known to be normal are called malignant, over these patients; empty where none has such cells."""
     tables = [p.call_rates for p in patients if not p.healthy and len(p.call_rates)]
     rates = pd.concat(tables, ignore_index=True) if tables else empty("copy_number.calls")
     rates = rates[pd.to_numeric(rates["held_out"], errors="coerce").fillna(0) > 0]
@@ -108,7 +108,7 @@ def false_positives(patients: Sequence[Patient]) -> str:
     where = f" in {words.count(len(rates), 'patient')} with a tumour" if len(patients) > 1 else ""
     source = f" ({words.told(rates['source'].iloc[0])})" if len(patients) == 1 else ""
     return (
-        f"False positives: of the normal cells held out{where}{source}, copy number and expression call "
+        f"False positives: of the cells known to be normal{where}{source}, copy number and expression call "
         f"{words.of_n(k, n)} malignant."
     )
 
