@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,9 +33,25 @@ def sent(slurm: Cluster, small: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def fresh(sent: tuple[Path, list[dict[str, str]]], tmp_path: Path) -> Path:
-    """A private copy of that checkout with its results: what a test removes is made again."""
-    return Path(shutil.copytree(sent[0], tmp_path / "marrowclone", symlinks=True))
+def fresh(sent: tuple[Path, list[dict[str, str]]]) -> Iterator[Path]:
+    """That checkout, in which a test may edit profiles and configuration and remove results; edits are taken back.
+
+    Not a copy: paths of the checkout are inputs, so elsewhere everything would run again.
+    """
+    checkout, _ = sent
+    files = [
+        checkout / "profiles/slurm/config.yaml",
+        checkout / "profiles/default/config.yaml",
+        checkout / "config/config.yaml",
+    ]
+    before = {path: path.read_text() for path in files}
+    yield checkout
+    for path, text in before.items():
+        path.write_text(text)
+    aside = checkout / "results.aside"
+    if aside.is_dir():
+        shutil.rmtree(checkout / "results", ignore_errors=True)
+        aside.rename(checkout / "results")
 
 
 def of_rule(jobs: list[dict[str, str]], name: str) -> list[dict[str, str]]:
@@ -173,7 +189,7 @@ def test_what_the_cluster_does_not_have_is_said_before_any_job(
     slurm: Cluster, fresh: Path, file: str, old: str, new: str, words: str
 ) -> None:
     edit(fresh / file, old, new)
-    shutil.rmtree(fresh / "results")
+    (fresh / "results").rename(fresh / "results.aside")
     before = len(slurm.jobs())
     done = snakemake(fresh)
     said = done.stdout + done.stderr
