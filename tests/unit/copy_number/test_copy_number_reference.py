@@ -227,6 +227,18 @@ def test_second_visit_of_a_donor_is_healthy_too():
     assert ladder.Candidates.of(cells, patient="H", donors=[], profile=None).healthy
 
 
+def test_donor_with_a_clone_is_no_reference(patient, make_cells, join, look, donors):
+    # a "healthy" donor with an unknown tumour of the patient's own events would hide them
+    ill = make_cells(150, sample="H9", patient="H9", cell_type="plasma", timepoint="healthy", events=TRUNK, kappa=1.0)
+    found = look(*join(*patient(), *donors, ill), donors=[*DONORS, "H9"])
+    assert found.reference.rung == "R2"
+    assert not (found.obs["patient"] == "H9").any()
+    assert "donors not used, for their plasma cells are clonal: H9 (" in found.reference.reason
+    sound = look(*join(*patient(), *donors))
+    assert "not used, for" not in sound.reference.reason
+    pd.testing.assert_frame_equal(found.baseline.expected, sound.baseline.expected)
+
+
 # R1
 
 
