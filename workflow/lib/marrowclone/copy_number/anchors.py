@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from .clusters import CLONAL, TUMOUR, GroupEvidence
 
 #: Said wherever states are relative (science 2.2: relative methods are blind to it).
-DOUBLING = "whole-genome doubling cannot be told from diploid: two copies are the median of the anchor arms"
+DOUBLING = (
+    "whole-genome doubling cannot be told from diploid, nor losses of most chromosomes (hyperhaploid) from gains "
+    "of the others: two copies are the median of the anchor arms"
+)
 
 
 def anchor_notes(groups: Mapping[str, GroupEvidence], anchors: Sequence[str]) -> str:
