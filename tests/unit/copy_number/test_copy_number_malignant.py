@@ -256,6 +256,32 @@ def test_mixed_restricted_group_makes_no_cell_malignant(kappa_group):
     assert kappa_group(100, 0, [0.5] * 100, tumour_found=False) == pytest.approx(0.95)
 
 
+@pytest.mark.parametrize(
+    ("n_kappa", "n_lambda", "of_kappa"),
+    [(30, 8, 0.60), (10, 1, 0.81), (6, 12, 0.01), (60, 35, 0.01)],  # half a clone, a few cells, no clone, polyclonal
+)
+def test_group_beside_a_clone_without_events_is_not_called_normal(n_kappa, n_lambda, of_kappa):
+    chains = np.array(["kappa"] * 100 + ["kappa"] * n_kappa + ["lambda"] * n_lambda + ["ambiguous"], dtype=object)
+    n = len(chains)
+    settings = {"kappa_share": 0.6, "min_chain_cells": 20, "min_llr": 4.6, "p_clonal_group": 0.95, "p_no_tumour": 0.01}
+    everyone = np.ones(n, dtype=bool)
+    cells = odds.Cells(
+        sp.csr_matrix((n, 0)), np.full(n, "S"), everyone, ~everyone, np.zeros((n, 0)), np.ones(n), chains
+    )
+    labels = np.array(["g1"] * 100 + ["g2"] * (n - 100), dtype=object)
+    mixed = light_chain.group_test(n_kappa, n_lambda)
+    groups = {
+        "g1": clusters.GroupEvidence(clusters.CLONAL, (), light_chain.group_test(100, 0), 100),
+        "g2": clusters.GroupEvidence(clusters.NOTHING, (), mixed, n - 100),
+    }
+    p = malignant._without_profile(np.full(n, 0.5), cells, labels, groups, False, "R2", settings)
+    assert p[100 : 100 + n_kappa] == pytest.approx(of_kappa, abs=0.01)
+    assert p[100 + n_kappa : -1] == pytest.approx(0.01)  # the other chain is normal
+    assert p[-1] == (0.01 if mixed.verdict == "polyclonal" else 0.5)
+    alone = malignant._without_profile(np.full(n, 0.5), cells, labels, {"g2": groups["g2"]}, False, "R2", settings)
+    assert alone[100:] == pytest.approx(0.01)  # without a clone nothing changes
+
+
 def test_known_tumour_profile_decides_within_a_restricted_group(kappa_group):
     # 70 cells fit the tumour's profile, 30 (21 kappa, 9 lambda) do not: what is left is polyclonal, hence normal
     p = [0.99] * 70 + [0.05] * 30

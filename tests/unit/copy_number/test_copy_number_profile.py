@@ -25,6 +25,7 @@ def a_profile(**changes):
         {"plasma": rng.poisson(30, len(GENES)), "cd4_t": rng.poisson(10, len(GENES))},
         index=pd.Index(GENES["symbol"], name="symbol"), dtype=float,
     )  # fmt: skip
+    counts.iloc[0] = [20000.0, 8000.0]  # as every kind of cell has a gene of 1% and more
     facts = {"n_cells": {"plasma": 400, "cd4_t": 90}, "study": "Smith 2023", "chemistry": "10x 3' v3", "n_donors": 5}
     return Profile(**({"counts": counts} | facts | changes))
 
@@ -73,6 +74,20 @@ def test_shares_with_their_umi(problems, tmp_path):
 
 
 SOUND = profile_text(a_profile())
+
+
+def changed(function, *, umi=""):
+    """Change of a sound file: ``function`` of its counts, with a line ``umi``."""
+
+    def go(text):
+        sound = a_profile()
+        new = profile_text(Profile(function(sound.counts), sound.n_cells, sound.study, sound.chemistry, 5))
+        return new.replace("# cells:", f"{umi}\n# cells:") if umi else new
+
+    return go
+
+
+UMI = "# umi: plasma=2e6 cd4_t=5e5"
 #: what is changed in a sound file -> what is said
 WRONG = {
     "empty": (lambda t: "", "the file is empty"),
@@ -83,7 +98,14 @@ WRONG = {
     "no donors": (lambda t: t.replace("# donors: 5", "# donors: five"), "found 'five', expected an integer of at least 1"),
     "no cells": (lambda t: t.replace("# cells:", "# celled:"), "no comment line '# cells: ...'"),
     "cells of one type": (lambda t: t.replace(" cd4_t=90", ""), "says nothing of cd4_t"),
-    "cells in words": (lambda t: t.replace("cd4_t=90", "cd4_t=many"), "found 'cd4_t=many', expected type=number"),
+    "cells in words": (lambda t: t.replace("cd4_t=90", "cd4_t=many"), "found 'cd4_t=many', expected type=number, each type once"),
+    "a type twice": (lambda t: t.replace("cd4_t=90", "cd4_t=90 plasma=900"), "found 'plasma=900', expected type=number, each type once"),
+    "more cells than UMI": (lambda t: t.replace("plasma=400", "plasma=4e8"), "found 'plasma=4e+08', expected at most the 1."),
+    "log1p": (changed(np.log1p), "looks like logarithms"),
+    "log1p of shares": (changed(lambda c: np.log1p(1e6 * c / c.sum()), umi=UMI), "looks like logarithms"),
+    "infinite": (changed(lambda c: c.assign(plasma=1e305)), "found inf UMI in all"),
+    "one gene": (changed(lambda c: c.mul(1e6 * (c.index == "ACTB"), axis=0), umi=UMI), "found 1 genes above 0, expected at least 2000"),
+    "umi of nothing": (lambda t: t.replace("# cells:", "# umi: plasma=2 cd4_t=5e5\n# cells:"), "found 2 UMI in all, expected at least 1000"),
     "too few": (lambda t: t.replace("plasma=400", "plasma=40"), "found 'plasma=40', expected at least 200 plasma cells"),
     "a text": (lambda t: t.replace(t.splitlines()[9], "XYZ\tmany\t1"), "line 10, column plasma: found 'many', expected a number of at least 0"),
     "logarithms": (lambda t: t.replace(t.splitlines()[9], "XYZ\t-1.5\t1"), "found '-1.5', expected a number of at least 0"),

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from marrowclone.copy_number import arms, ladder, malignant, pooling, spikes, store
-from marrowclone.copy_number.anchors import DOUBLING, anchor_notes
+from marrowclone.copy_number.anchors import DOUBLING, anchor_notes, loss_note, notes_of
 from marrowclone.copy_number.clusters import TUMOUR, GroupEvidence
 from marrowclone.copy_number.profile_file import Profile
 from marrowclone.copy_number.reference import cells_of, patient_signal
@@ -227,6 +227,18 @@ def test_second_visit_of_a_donor_is_healthy_too():
     assert ladder.Candidates.of(cells, patient="H", donors=[], profile=None).healthy
 
 
+def test_donor_with_a_clone_is_no_reference(patient, make_cells, join, look, donors):
+    # a "healthy" donor with an unknown tumour of the patient's own events would hide them
+    ill = make_cells(150, sample="H9", patient="H9", cell_type="plasma", timepoint="healthy", events=TRUNK, kappa=1.0)
+    found = look(*join(*patient(), *donors, ill), donors=[*DONORS, "H9"])
+    assert found.reference.rung == "R2"
+    assert not (found.obs["patient"] == "H9").any()
+    assert "donors not used, for their plasma cells are clonal: H9 (" in found.reference.reason
+    sound = look(*join(*patient(), *donors))
+    assert "not used, for" not in sound.reference.reason
+    pd.testing.assert_frame_equal(found.baseline.expected, sound.baseline.expected)
+
+
 # R1
 
 
@@ -354,6 +366,17 @@ def test_deviating_anchors_are_said():
     many = GroupEvidence(TUMOUR, ("-4q", "+2p", "+2q", "+10p"), None, 50)
     assert "doubtful" in anchor_notes({"g1": many}, anchors)
     assert anchor_notes({"g1": GroupEvidence(TUMOUR, ("+1q",), None, 50)}, anchors) == ""
+
+
+def test_losses_nearly_everywhere_are_said_to_be_doubtful():
+    # 7 of 8 anchors gained: no group shows it of an anchor, but everything else looks lost (8 arms in one, others in another)
+    def groups(*events):
+        return {f"g{i}": GroupEvidence(TUMOUR, e, None, 50) for i, e in enumerate(events)}
+
+    found = groups(("-1p", "-3q", "-4q", "-5p", "-12p", "-16p", "-20p", "-22q"), ("-6q", "-8q", "-1q"))
+    assert "losses on 10 chromosomes" in loss_note(found)
+    assert "doubtful" in notes_of(found, ["4q", "2p", "2q"]) and DOUBLING in notes_of(found, ["2p"])
+    assert loss_note(groups(("-13q", "-14q", "-1p", "-6q", "-8p", "-16q", "-17p", "-22q", "-12p"))) == ""
 
 
 def test_reference_table_says_what_relative_states_cannot(make_cells, join, look, donors):

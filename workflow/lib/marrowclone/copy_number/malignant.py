@@ -210,6 +210,7 @@ def _without_profile(
 ) -> np.ndarray:
     """Posterior where the verdict on the group, not the cell's profile, decides."""
     p = p.copy()
+    clones = {g.chain.chain for g in groups.values() if g.verdict == CLONAL and g.chain is not None}
     for name, group in groups.items():
         here = labels == name
         polyclonal = group.chain is not None and group.chain.verdict == "polyclonal"
@@ -217,8 +218,29 @@ def _without_profile(
             p = _of_clonal_group(p, cells, here, group.chain, tumour_found, s)
         elif not tumour_found and group.verdict == NOTHING:
             p[here] = s["p_no_tumour"] if polyclonal or rung in ("R1", "R2", "R3") else NOT_ASSESSABLE
+            if clones and not polyclonal and rung in ("R1", "R2", "R3"):
+                p = _beside_clone(p, cells, here, group.chain, clones, s)
         elif group.verdict in (CONFLICT, UNCLEAR):
             p[here] = np.minimum(p[here], NOT_ASSESSABLE) if group.verdict == CONFLICT else p[here]
+    return p
+
+
+def _beside_clone(
+    p: np.ndarray, cells: Cells, here: np.ndarray, test: light_chain.ChainTest | None, clones: set[str],
+    s: Mapping[str, Any],
+) -> np.ndarray:  # fmt: skip
+    """Posterior in a group without events that is not polyclonal, beside a clone without events.
+
+    Copy number cannot part the two, so that the group may hold cells of the clone: its chains say how many.
+    """
+    if test is None or cells.chains is None or len(clones) > 1:
+        return np.where(here, NOT_ASSESSABLE, p)
+    p = p.copy()
+    (chain,) = clones
+    if test.chain == chain:
+        likely = light_chain.clone_probability(test, kappa_share=s["kappa_share"])
+        p[here & (cells.chains == chain)] = np.clip(likely, s["p_no_tumour"], s["p_clonal_group"])
+    p[here & ~np.isin(cells.chains, [light_chain.KAPPA, light_chain.LAMBDA])] = NOT_ASSESSABLE
     return p
 
 

@@ -29,15 +29,49 @@ def cell_frame(
     symbols: pd.Index,
 ) -> pd.DataFrame:
     """The kept rows of ``cells``: cell, sample, patient, cell_type, is_tumour_type, light_chain (of plasma cells)."""
-    samples = cells["sample"].to_numpy(dtype=object)
-    chains = light_chain.chain_counts(matrix, symbols)
-    makes_none = immune & (cells["cell_type"] != "b_cell").to_numpy()
-    ambient = light_chain.ambient_chains(chains, samples, makes_none)
-    called = light_chain.call_chains(chains.iloc[kept], ambient.iloc[kept])
+    called = _chains(matrix, cells, immune=immune, symbols=symbols)[kept]
     obs = cells.iloc[kept][["cell", "sample", "patient", "cell_type"]].reset_index(drop=True)
     obs["is_tumour_type"] = target[kept]
     obs["light_chain"] = np.where((obs["cell_type"] == PLASMA).to_numpy(), called, "")
     return obs
+
+
+def _chains(matrix: sp.csr_matrix, cells: pd.DataFrame, *, immune: np.ndarray, symbols: pd.Index) -> np.ndarray:
+    """Light chain of every cell, the soup of its capture left out."""
+    chains = light_chain.chain_counts(matrix, symbols)
+    makes_none = immune & (cells["cell_type"] != "b_cell").to_numpy()
+    ambient = light_chain.ambient_chains(chains, cells["sample"].to_numpy(dtype=object), makes_none)
+    return light_chain.call_chains(chains, ambient)
+
+
+def clonal_donors(
+    matrix: sp.csr_matrix,
+    cells: pd.DataFrame,
+    plasma: np.ndarray,
+    *,
+    immune: np.ndarray,
+    symbols: pd.Index,
+    settings: Mapping[str, Any],
+) -> dict[str, str]:
+    """Donors whose plasma cells (bool per cell) share one light chain, and the test in words: they are no reference.
+
+    ``settings`` of ``call_malignant``.
+    """
+    if not plasma.any():
+        return {}
+    called = _chains(matrix, cells, immune=immune, symbols=symbols)
+    person = cells["patient"].to_numpy(dtype=object)
+    found = {}
+    for donor in sorted(set(person[plasma])):
+        test = light_chain.chain_test(
+            called[plasma & (person == donor)],
+            kappa_share=settings["kappa_share"],
+            min_cells=settings["min_chain_cells"],
+            min_llr=settings["min_llr"],
+        )
+        if test.verdict == "restricted":
+            found[str(donor)] = test.words()
+    return found
 
 
 def normal_plasma_cells(

@@ -35,6 +35,11 @@ TYPES: tuple[str, ...] = (PLASMA, *IMMUNE_TYPES)
 MIN_GENES_SHARE = 0.5
 #: Columns with fewer UMI than this are shares without the line that says of how many UMI [J].
 MIN_UMI = 1000.0
+#: Genes that plasma cells must show [J]: a profile of fewer is a slip of whoever wrote it.
+MIN_SEEN = 2000
+#: The most abundant gene has at least this share of the UMI [J]: in cells MALAT1, B2M or a ribosomal gene has 1% and
+#: more; of log1p values none has .1%.
+MIN_TOP = 0.002
 #: Problems of one kind that are listed one by one.
 SHOWN = 5
 
@@ -130,6 +135,8 @@ def check_profile(path: str | Path, *, min_cells: int = 0) -> tuple[Profile | No
     if sheet.problems:
         return None, sheet.problems
     counts = _check_counts(sheet, types, umi)
+    if counts is not None:
+        _check_sense(sheet, counts, n_cells, notes)
     if sheet.problems or counts is None:
         return None, sheet.problems
     cells = {t: int(n_cells[t]) for t in types}
@@ -194,11 +201,15 @@ def _check_numbers(
     for part in re.split(r"[\s,;]+", text):
         name, _, value = part.partition("=")
         try:
+            if name in numbers:
+                raise ValueError(part)
             numbers[name] = parse_number(value)
             if numbers[name] <= 0 or name not in TYPES or (key == "cells" and numbers[name] != int(numbers[name])):
                 raise ValueError(part)
         except ValueError:
-            sheet.report(line, None, f"'# {key}:' {found(part, 'type=number')}", f"write '# {key}: {example}'")
+            sheet.report(
+                line, None, f"'# {key}:' {found(part, 'type=number, each type once')}", f"write '# {key}: {example}'"
+            )
             return {}
     lacking = [t for t in types if t not in numbers]
     if lacking:
@@ -224,13 +235,40 @@ def _check_counts(sheet: Sheet, types: Sequence[str], umi: Mapping[str, float]) 
     if sheet.problems or frame is None:
         return None
     for name in types:
-        total = float(frame[name].sum())
-        if name in umi and total > 0:
+        total = _total(frame[name])
+        if name in umi and 0 < total < np.inf:
             frame[name] *= umi[name] / total
-        elif total < MIN_UMI:
-            hint = "shares and counts per million need a comment line '# umi: plasma=... cd4_t=...'"
-            sheet.report(sheet.header_line, name, f"found {total:g} UMI in all, expected at least {MIN_UMI:g}", hint)
     return frame
+
+
+def _check_sense(
+    sheet: Sheet, counts: pd.DataFrame, n_cells: Mapping[str, float], notes: Mapping[str, tuple[int, str]]
+) -> None:
+    """Numbers that can be read but are no UMI of cells: too few or infinite, of hardly a gene, or logarithms."""
+    for name in counts.columns:
+        values = counts[name].to_numpy(dtype=float)
+        total, seen = _total(counts[name]), int((values > 0).sum())
+        line = sheet.header_line
+        if not MIN_UMI <= total < np.inf:
+            hint = "shares and counts per million need a comment line '# umi: plasma=... cd4_t=...'"
+            sheet.report(line, name, f"found {total:g} UMI in all, expected at least {MIN_UMI:g}", hint)
+        elif n_cells[name] > total:
+            message = f"'# cells:' {found(f'{name}={n_cells[name]:g}', f'at most the {total:g} UMI of the column')}"
+            sheet.report(notes["cells"][0], None, message, "say how many cells the UMI were summed over")
+        elif name == PLASMA and seen < MIN_SEEN:
+            hint = "give UMI of all genes, summed over the cells"
+            sheet.report(line, name, f"found {seen} genes above 0, expected at least {MIN_SEEN}", hint)
+        elif values.max() < MIN_TOP * total and (values != np.round(values)).any():
+            message = (
+                f"found no gene with {MIN_TOP:.1%} of the UMI, which looks like logarithms; expected UMI or shares"
+            )
+            sheet.report(line, name, message, "sum the raw counts over the cells; undo a log1p before")
+
+
+def _total(values: pd.Series) -> float:
+    """The sum, infinite where no number can hold it."""
+    with np.errstate(over="ignore"):
+        return float(values.to_numpy(dtype=float).sum())
 
 
 def _known_genes(sheet: Sheet, symbols: Sequence[str], values: pd.DataFrame) -> pd.DataFrame | None:

@@ -25,7 +25,7 @@ from .diploid import diploid_cells
 from .ladder import AUTO, MIN_FORCED, Candidates, Reference, cannot, first_reference, labelled_reference, wanted_rung
 from .malignant import Calls, call_cells
 from .odds import Cells
-from .own_cells import cell_frame, normal_plasma_cells
+from .own_cells import cell_frame, clonal_donors, normal_plasma_cells
 from .pooling import person_factor
 from .profile_file import Profile
 from .signal import Signal, infer_signal
@@ -55,6 +55,7 @@ class _Patient:
     symbols: pd.Index
     threads: int = 1
     device: str = "cpu"
+    refused: str = ""
 
     @property
     def windows(self) -> dict[str, Any]:
@@ -123,7 +124,8 @@ def patient_signal(
     matrix = sp.csr_matrix(counts.X)
     if not np.array_equal(order, np.arange(len(order))):  # else they lie in order already: no copy of the counts
         matrix = matrix[order]
-    p = _Patient(matrix, who, settings, calls, seed, genes.index, threads, device)
+    who, refused = _without_clonal(who, matrix, genes.index, calls)
+    p = _Patient(matrix, who, settings, calls, seed, genes.index, threads, device, refused)
     forced = wanted_rung(settings, patient)
     if not who.of_plasma:
         known = labelled_reference(who, settings, forced=forced)
@@ -198,7 +200,22 @@ def _noted(found: PatientSignal, groups: Mapping[str, GroupEvidence], p: _Patien
     """With what must be said of the diploid level."""
     notes = notes_of(groups, p.settings["anchor_arms"])
     both = "; ".join(filter(None, [found.reference.notes, notes]))
-    return replace(found, reference=replace(found.reference, notes=both))
+    reason = "; ".join(filter(None, [found.reference.reason, p.refused if p.who.of_plasma else ""]))
+    return replace(found, reference=replace(found.reference, notes=both, reason=reason))
+
+
+def _without_clonal(
+    who: Candidates, matrix: sp.csr_matrix, symbols: pd.Index, calls: Mapping[str, Any]
+) -> tuple[Candidates, str]:
+    """Without the donors whose plasma cells are clonal (an unknown MGUS or myeloma), and who they are in words."""
+    clonal = clonal_donors(matrix, who.cells, who.donor_plasma, immune=who.immune, symbols=symbols, settings=calls)
+    if not clonal:
+        return who, ""
+    out = who.cells["patient"].isin(list(clonal)).to_numpy()
+    words = ", ".join(f"{donor} ({test})" for donor, test in clonal.items())
+    return replace(
+        who, donor_plasma=who.donor_plasma & ~out
+    ), f"donors not used, for their plasma cells are clonal: {words}"
 
 
 def _diploid_reference(p: _Patient, otherwise: Reference, markers: pd.DataFrame) -> Reference:
