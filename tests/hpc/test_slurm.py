@@ -15,7 +15,7 @@ import pytest
 from .cluster import Cluster
 from .conftest import as_a_user, command, environment, snakemake
 
-pytestmark = [pytest.mark.slow, pytest.mark.hpc, pytest.mark.xdist_group("hpc")]
+pytestmark = [pytest.mark.slow, pytest.mark.hpc]
 
 LATENT = "results/embedding/latent.parquet"
 QC = "results/cells/T1_diagnosis.qc.json"
