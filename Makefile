@@ -58,7 +58,7 @@ real-data: $(STAMP) ## the pipeline on two public data sets, not myeloma (DATA=f
 .PHONY: test
 test: $(STAMP) check ## all tests that this machine can run
 	tests/install.sh
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m 'not hpc' tests
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m 'not hpc' tests
 	$(BIN)/python -m pytest -m hpc tests  # by themselves: a machine has one cluster
 
 .PHONY: peers

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from workflow_runs import simulated
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MARROWCLONE_DATA", ROOT.parent / "shared" / "data"))
@@ -50,13 +50,7 @@ def data() -> Path:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small simulated cohort as a user has it: ``config/``, ``data/``, ``truth/``."""
-    folder = tmp_path_factory.mktemp("tiny")
-    subprocess.run(
-        [sys.executable, "-m", "marrowclone.simulate", str(ROOT / "tests/cohorts/tiny.yaml"), "--out", str(folder)],
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/lib")},
-    )
-    return folder
+    return simulated("tiny", tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -24,6 +25,23 @@ def copy_checkout(target: Path) -> Path:
         else:
             shutil.copy2(source, target / part)
     return target
+
+
+def simulated(cohort: str, folder: Path) -> Path:
+    """A simulated cohort of ``tests/cohorts`` as a user has it: ``config/``, ``data/``, ``truth/``."""
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "marrowclone.simulate",
+            str(ROOT / f"tests/cohorts/{cohort}.yaml"),
+            "--out",
+            str(folder),
+        ],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/lib")},
+    )
+    return folder
 
 
 def command(*arguments: str, directory: Path, checkout: Path = ROOT, cores: int = 2) -> list[str]:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from workflow_runs import ROOT, copy_checkout
-
-sys.path.insert(0, str(Path(__file__).parent))
-from cluster import Cluster, missing_programs
+from hpc.cluster import Cluster, missing_programs
+from workflow_runs import simulated
 
 
 @pytest.fixture(scope="session")
@@ -37,49 +33,4 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smallest cohort that goes the whole road."""
-    folder = tmp_path_factory.mktemp("small")
-    subprocess.run(
-        [sys.executable, "-m", "marrowclone.simulate", str(ROOT / "tests/cohorts/hpc.yaml"), "--out", str(folder)],
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/lib")},
-    )
-    return folder
-
-
-def as_a_user(checkout: Path, small: Path) -> Path:
-    """A checkout with a cohort in its ``config/`` and a profile that asks often, so that tests need not wait."""
-    copy_checkout(checkout)
-    (checkout / "slurm").symlink_to("profiles/slurm")
-    (checkout / "data").symlink_to(small / "data")
-    for path in (small / "config").rglob("*.tsv"):
-        target = checkout / "config" / path.relative_to(small / "config")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes())
-    # a pretend GPU is a device without a driver: the model is trained on the CPU, shortly
-    demo = (ROOT / "config/demo/config.yaml").read_text().replace("truth: truth\n", "")
-    (checkout / "config/config.yaml").write_text(f"{demo}\ndevice: cpu\n")
-    profile = checkout / "profiles/slurm/config.yaml"
-    quick = {"jobs: 100 ": "jobs: 4 ", "latency-wait: 60 ": "latency-wait: 10 "}
-    text = profile.read_text()
-    for old, new in quick.items():
-        assert old in text
-        text = text.replace(old, new)
-    profile.write_text(f"{text}\nslurm-init-seconds-before-status-checks: 1\nseconds-between-status-checks: 1\n")
-    return checkout
-
-
-def snakemake(checkout: Path, *targets: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-    """The literal command, from the root of a checkout."""
-    return subprocess.run(
-        command(*targets), cwd=checkout, capture_output=True, text=True, timeout=timeout, env=environment()
-    )
-
-
-def command(*targets: str) -> list[str]:
-    """``snakemake --profile slurm``."""
-    return [str(Path(sys.executable).parent / "snakemake"), "--profile", "slurm", *targets]
-
-
-def environment() -> dict[str, str]:
-    """As at a user's prompt: nothing of pytest's."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "PYTHONPATH"))}
+    return simulated("hpc", tmp_path_factory.mktemp("small"))

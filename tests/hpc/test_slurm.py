@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from .cluster import Cluster
-from .conftest import as_a_user, command, environment, snakemake
+from hpc.cluster import Cluster
+from hpc.runs import as_a_user, command, environment, snakemake
 
 pytestmark = [pytest.mark.slow, pytest.mark.hpc]
 

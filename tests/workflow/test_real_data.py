@@ -10,7 +10,7 @@ import pytest
 from marrowclone.tables import read_result
 from workflow_runs import run
 
-pytestmark = [pytest.mark.slow, pytest.mark.data, pytest.mark.xdist_group("real")]
+pytestmark = [pytest.mark.slow, pytest.mark.data]
 
 spec = importlib.util.spec_from_file_location("real_data", Path(__file__).with_name("real_data.py"))
 assert spec and spec.loader

@@ -1,6 +1,6 @@
 """The whole workflow on a tiny cohort: contracts, repeat, resume, provenance, bad input.
 
-All tests here share one finished run, so they belong to one worker (xdist group).
+All tests here share one finished run, so they stay in one file: a file goes to one worker.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 from marrowclone.keys import TABLES
 from workflow_runs import command, copy_checkout, digests, jobs, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.slow]
 
 DEMO_CONFIG = Path("config/demo/config.yaml")
 
