@@ -6,8 +6,8 @@ from marrowclone.copy_number import store
 from marrowclone.copy_number.baseline import read_baseline
 from marrowclone.copy_number.calls_table import calls_table
 from marrowclone.copy_number.further import further_evidence
+from marrowclone.copy_number.look import cells_of
 from marrowclone.copy_number.malignant import call_cells
-from marrowclone.copy_number.reference import cells_of
 from marrowclone.keys import TABLES
 from marrowclone.run import job
 

@@ -16,8 +16,9 @@ from marrowclone.copy_number import store
 from marrowclone.copy_number.arms import call_arms
 from marrowclone.copy_number.baseline import read_baseline, usable_genes
 from marrowclone.copy_number.exclusions import exclusion_reasons
+from marrowclone.copy_number.look import cells_of
 from marrowclone.copy_number.malignant import call_cells
-from marrowclone.copy_number.reference import cells_of, patient_signal
+from marrowclone.copy_number.reference import patient_signal
 from marrowclone.resources import RESOURCES, gene_table, read_resource
 
 from .case import Case

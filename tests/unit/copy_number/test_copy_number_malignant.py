@@ -7,7 +7,8 @@ import scipy.sparse as sp
 
 from marrowclone.cells import light_chain
 from marrowclone.copy_number import arms, clusters, malignant, odds
-from marrowclone.copy_number.reference import cells_of, patient_signal
+from marrowclone.copy_number.look import cells_of
+from marrowclone.copy_number.reference import patient_signal
 
 TRUNK = ["+1q", "-13q", "-14q", "+9q", "+15q"]
 

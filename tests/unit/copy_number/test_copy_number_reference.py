@@ -8,8 +8,9 @@ import scipy.sparse as sp
 from marrowclone.copy_number import arms, ladder, malignant, pooling, spikes, store
 from marrowclone.copy_number.anchors import DOUBLING, anchor_notes, loss_note, notes_of
 from marrowclone.copy_number.clusters import TUMOUR, GroupEvidence
+from marrowclone.copy_number.look import cells_of
 from marrowclone.copy_number.profile_file import Profile
-from marrowclone.copy_number.reference import cells_of, patient_signal
+from marrowclone.copy_number.reference import patient_signal
 from marrowclone.errors import UserError
 
 TRUNK = ["+1q", "-13q", "-14q", "+9q", "+15q"]

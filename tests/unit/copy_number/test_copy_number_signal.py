@@ -169,9 +169,9 @@ def test_depth_groups_depend_on_the_cell_alone():
 def test_arms_with_hardly_any_genes_are_not_read():
     """21p has a handful of genes that plasma cells hardly express: one UMI there read as +237 log2."""
     arm_of = np.array(["1p"] * 40 + ["21p"] * 3 + ["2q"] * 30, dtype=object)
-    assert sg._readable_arms(arm_of) == ["1p", "2q"]
+    assert sg.readable_arms(arm_of) == ["1p", "2q"]
 
 
 def test_where_no_arm_has_many_genes_all_are_read():
     """A panel of few genes: noisy levels are better than none."""
-    assert sg._readable_arms(np.array(["1p", "2q", "2q"], dtype=object)) == ["1p", "2q"]
+    assert sg.readable_arms(np.array(["1p", "2q", "2q"], dtype=object)) == ["1p", "2q"]

@@ -9,7 +9,8 @@ from marrowclone import tables
 from marrowclone.copy_number import arms, malignant, store
 from marrowclone.copy_number.baseline import BASELINE_COLUMNS, read_baseline
 from marrowclone.copy_number.false_positives import none_known
-from marrowclone.copy_number.reference import cells_of, patient_signal
+from marrowclone.copy_number.look import cells_of
+from marrowclone.copy_number.reference import patient_signal
 from marrowclone.keys import TABLES
 
 

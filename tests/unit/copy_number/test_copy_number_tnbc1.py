@@ -11,7 +11,8 @@ import pytest
 from marrowclone.copy_number import malignant
 from marrowclone.copy_number.baseline import usable_genes
 from marrowclone.copy_number.exclusions import exclusion_reasons
-from marrowclone.copy_number.reference import cells_of, patient_signal
+from marrowclone.copy_number.look import cells_of
+from marrowclone.copy_number.reference import patient_signal
 from marrowclone.copy_number.score import separation
 from marrowclone.resources import RESOURCES, gene_table, read_resource
 

@@ -14,15 +14,13 @@ import pandas as pd
 import scipy.sparse as sp
 
 from .pseudobulk import gene_scale
-from .signal import _readable_arms, depth_groups
+from .signal import depth_groups, readable_arms
 
 #: Weight of a gene ``1 / (1 + PHI mean)`` [J]: on simulated cells and on real T cells with imposed events .2 parted
 #: carriers from others better than .5 or 1.
 PHI = 0.2
 #: A count above its mean by this many SDs is held there [J]: one gene must not be an arm.
 MAX_SDS = 4.0
-#: Genes below this in the reference are left out (counts per million), as in the signal.
-MIN_CPM = 2.0
 LOG2 = float(np.log(2))
 
 
@@ -33,6 +31,7 @@ def arm_levels(
     genes: pd.DataFrame,
     *,
     anchors: Sequence[str],
+    min_cpm: float,
     chunk: int = 2000,
 ) -> tuple[np.ndarray, list[str]]:
     """Arms of each cell as a first-order log2 ratio to a diploid cell of its capture, and their names.
@@ -47,6 +46,8 @@ def arm_levels(
         of the baseline.
     anchors
         arms whose median counts as diploid.
+    min_cpm
+        genes below this in the reference are left out (counts per million), as in the signal.
     chunk
         cells at a time; the result does not depend on it.
 
@@ -58,10 +59,10 @@ def arm_levels(
     shares = expected.to_numpy(dtype=float)
     used = genes["used"].to_numpy(dtype=bool)
     mean = shares.mean(axis=1)
-    keep = np.flatnonzero(used & (mean * 1e6 >= MIN_CPM))
+    keep = np.flatnonzero(used & (mean * 1e6 >= min_cpm))
     name = genes["chromosome"].astype(str).str.removeprefix("chr") + genes["arm"].astype(str)
     arm_of = name.to_numpy(dtype=object)[keep]
-    names = _readable_arms(arm_of)
+    names = readable_arms(arm_of)
     membership = (arm_of[:, None] == np.array(names, dtype=object)[None, :]).astype(float)
     scale = gene_scale(mean, used) * used
     depth = np.maximum(np.asarray(counts @ scale, dtype=float).ravel(), 1.0)

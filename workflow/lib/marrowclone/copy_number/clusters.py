@@ -123,6 +123,15 @@ class GroupEvidence:
         return f"{self.verdict}: group of {self.n_cells} cell{'s' if self.n_cells != 1 else ''}, {text}{chain}"
 
 
+def chain_limits(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What :func:`~marrowclone.cells.light_chain.chain_test` takes of the settings of ``call_malignant``."""
+    return {
+        "kappa_share": settings["kappa_share"],
+        "min_cells": settings["min_chain_cells"],
+        "min_llr": settings["min_llr"],
+    }
+
+
 def judge_group(
     arms: pd.DataFrame, chain: ChainTest | None, *, rung: str, settings: Mapping[str, Any]
 ) -> GroupEvidence:
@@ -194,11 +203,6 @@ def judge_groups(
     for name, arms in table.groupby("group", sort=True):
         chain = None
         if chains is not None:
-            chain = chain_test(
-                chains[labels == name],
-                kappa_share=settings["kappa_share"],
-                min_cells=settings["min_chain_cells"],
-                min_llr=settings["min_llr"],
-            )
+            chain = chain_test(chains[labels == name], **chain_limits(settings))
         evidence[str(name)] = judge_group(arms, chain, rung=rung, settings=settings)
     return evidence

@@ -237,7 +237,7 @@ def evidence(
     target, reference
         the patient's tumour-type cells; the reference cells.
     like_tumour
-        whether reference cells are the tumour's normal counterpart (not so on rungs R4 and R5).
+        whether reference cells are the tumour's normal counterpart (not so on rungs R3 to R5).
     """
     known = reference if like_tumour else np.zeros(len(p), dtype=bool)
     others = known & ~target

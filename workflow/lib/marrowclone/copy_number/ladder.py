@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError
-from ..keys import CELL_TYPES, IMMUNE_TYPES, PLASMA, UNRESOLVED
+from ..keys import CELL_TYPES, HEALTHY, IMMUNE_TYPES, PLASMA, UNRESOLVED
 from .profile_file import Profile
+from .states import UNREPORTABLE_R5
 
 AUTO = "auto"
 RUNGS: tuple[str, ...] = ("R1", "R2", "R3", "R4", "R5")
@@ -91,7 +92,7 @@ class Candidates:
         if "timepoint" not in self.cells:
             return False
         points = self.cells.loc[self.mine, "timepoint"].astype(str)
-        return bool(points.str.fullmatch(r"healthy(_\d+)?").all())
+        return bool(points.str.fullmatch(rf"{HEALTHY}(_\d+)?").all())
 
 
 def wanted_rung(settings: Mapping[str, Any], patient: str) -> str:
@@ -221,7 +222,7 @@ def _immune(who: Candidates, chosen: np.ndarray, large: list[str], why: str) -> 
     """R5."""
     reason = (
         f"low confidence: {int(chosen.sum())} immune cells of the patient, bounded by {len(large)} types; events "
-        f"on 3q, 8q, 6p, 12p, 18p, 11p not reportable; {why}"
+        f"on {', '.join(UNREPORTABLE_R5)} not reportable; {why}"
     )
     return Reference(chosen, who.cells["cell_type"].to_numpy(dtype=object), "R5", ", ".join(large), reason)
 

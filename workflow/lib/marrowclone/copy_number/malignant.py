@@ -89,7 +89,9 @@ def call_cells(
     foreign = rung in ("R3", "R4", "R5")
     arms = cells.arms
     if not foreign:
-        arms, _ = arm_levels(cells.counts, cells.samples, expected, genes, anchors=s["anchor_arms"])
+        arms, _ = arm_levels(
+            cells.counts, cells.samples, expected, genes, anchors=s["anchor_arms"], min_cpm=s["min_cpm"]
+        )
     noise = clusters.fit_noise(arms[calibration], cells.depth[calibration])
     z = noise.whiten(arms, cells.depth)
 
@@ -114,8 +116,8 @@ def call_cells(
     if components:
         table = expression.gene_table(cells.counts, cells.samples, expected, genes)
         odds = posterior(
-            z, cells, labels, components, groups, {**s, "foreign_reference": foreign},
-            table=table, further=further.log_odds, seed=seed,
+            z, cells, labels, components, groups, s,
+            foreign=foreign, table=table, further=further.log_odds, seed=seed,
         )  # fmt: skip
         p = odds.p
         member = np.where(cells.is_tumour_type, p, 0.0)
@@ -266,9 +268,7 @@ def _of_clonal_group(
     chains = cells.chains if cells.chains is not None else np.full(len(p), "", dtype=object)
     if tumour_found:
         here = here & (p < NOT_ASSESSABLE)
-        test = light_chain.chain_test(
-            chains[here], kappa_share=s["kappa_share"], min_cells=s["min_chain_cells"], min_llr=s["min_llr"]
-        )
+        test = light_chain.chain_test(chains[here], **clusters.chain_limits(s))
         if test.verdict != "restricted":
             return p
     if test is None:

@@ -102,14 +102,16 @@ def posterior(
     groups: Mapping[str, GroupEvidence],
     s: Mapping[str, Any],
     *,
+    foreign: bool = False,
     table: expression.GeneTable | None = None,
     further: np.ndarray | float = 0.0,
     seed: int = 0,
 ) -> Odds:
     """Posterior and log-likelihood ratios of every cell, by EM over the share of each sample.
 
-    ``table``: counts from which expression is judged; None leaves it out. ``further``: log-odds per cell of
-    evidence that is known beforehand (clonotype, drivers).
+    ``foreign``: the reference cells are of other types than the tumour's. ``table``: counts from which
+    expression is judged; None leaves it out. ``further``: log-odds per cell of evidence that is known
+    beforehand (clonotype, drivers).
     """
     target = cells.is_tumour_type
     n = len(z)
@@ -140,7 +142,7 @@ def posterior(
                 break
         if table is not None and turn < rounds - 1:
             heard = expression.evidence(
-                table, p, target=target, reference=cells.is_reference, like_tumour=not s.get("foreign_reference"),
+                table, p, target=target, reference=cells.is_reference, like_tumour=not foreign,
                 seed=seed,
             )  # fmt: skip
     if heard:

@@ -19,24 +19,15 @@ from .malignant import Calls
 MIN_JUDGED = 20
 
 
-def cell_frame(
-    matrix: sp.csr_matrix,
-    cells: pd.DataFrame,
-    kept: np.ndarray,
-    *,
-    target: np.ndarray,
-    immune: np.ndarray,
-    symbols: pd.Index,
-) -> pd.DataFrame:
+def cell_frame(cells: pd.DataFrame, kept: np.ndarray, *, target: np.ndarray, chains: np.ndarray) -> pd.DataFrame:
     """The kept rows of ``cells``: cell, sample, patient, cell_type, is_tumour_type, light_chain (of plasma cells)."""
-    called = _chains(matrix, cells, immune=immune, symbols=symbols)[kept]
     obs = cells.iloc[kept][["cell", "sample", "patient", "cell_type"]].reset_index(drop=True)
     obs["is_tumour_type"] = target[kept]
-    obs["light_chain"] = np.where((obs["cell_type"] == PLASMA).to_numpy(), called, "")
+    obs["light_chain"] = np.where((obs["cell_type"] == PLASMA).to_numpy(), chains[kept], "")
     return obs
 
 
-def _chains(matrix: sp.csr_matrix, cells: pd.DataFrame, *, immune: np.ndarray, symbols: pd.Index) -> np.ndarray:
+def cell_chains(matrix: sp.csr_matrix, cells: pd.DataFrame, *, immune: np.ndarray, symbols: pd.Index) -> np.ndarray:
     """Light chain of every cell, the soup of its capture left out."""
     chains = light_chain.chain_counts(matrix, symbols)
     makes_none = immune & (cells["cell_type"] != "b_cell").to_numpy()
@@ -45,30 +36,16 @@ def _chains(matrix: sp.csr_matrix, cells: pd.DataFrame, *, immune: np.ndarray, s
 
 
 def clonal_donors(
-    matrix: sp.csr_matrix,
-    cells: pd.DataFrame,
-    plasma: np.ndarray,
-    *,
-    immune: np.ndarray,
-    symbols: pd.Index,
-    settings: Mapping[str, Any],
+    chains: np.ndarray, cells: pd.DataFrame, plasma: np.ndarray, *, settings: Mapping[str, Any]
 ) -> dict[str, str]:
     """Donors whose plasma cells (bool per cell) share one light chain, and the test in words: they are no reference.
 
-    ``settings`` of ``call_malignant``.
+    ``chains`` of :func:`cell_chains`; ``settings`` of ``call_malignant``.
     """
-    if not plasma.any():
-        return {}
-    called = _chains(matrix, cells, immune=immune, symbols=symbols)
     person = cells["patient"].to_numpy(dtype=object)
     found = {}
     for donor in sorted(set(person[plasma])):
-        test = light_chain.chain_test(
-            called[plasma & (person == donor)],
-            kappa_share=settings["kappa_share"],
-            min_cells=settings["min_chain_cells"],
-            min_llr=settings["min_llr"],
-        )
+        test = light_chain.chain_test(chains[plasma & (person == donor)], **clusters.chain_limits(settings))
         if test.verdict == "restricted":
             found[str(donor)] = test.words()
     return found
@@ -106,11 +83,7 @@ def normal_plasma_cells(
     target = obs["is_tumour_type"].to_numpy(dtype=bool)
     chains = obs["light_chain"].to_numpy(dtype=object)
     p = called.cells["p_malignant"].to_numpy()
-    limits = {
-        "kappa_share": settings["kappa_share"],
-        "min_cells": settings["min_chain_cells"],
-        "min_llr": settings["min_llr"],
-    }
+    limits = clusters.chain_limits(settings)
     tumour_chains = {
         g.chain.chain
         for g in called.groups.values()

@@ -16,12 +16,13 @@ import pandas as pd
 
 from ..keys import ABSENT, INDETERMINATE, PRESENT, TABLES
 from .arms import ALL
+from .joint import TRISOMIES
 from .states import GAIN, LOSS, NEUTRAL
 
 PANEL_COLUMNS: tuple[str, ...] = TABLES["copy_number.panel"]
 HYPERDIPLOIDY, GAIN_1Q, AMP_1Q = "hyperdiploidy", "gain(1q)", "amp(1q)"
 #: Chromosomes whose trisomies make a myeloma hyperdiploid, and how many do (operational; some say 2), science 2.2.
-ODD_CHROMOSOMES = ("3", "5", "7", "9", "11", "15", "19", "21")
+ODD_CHROMOSOMES = tuple(sorted((name.removeprefix("chr") for name in TRISOMIES), key=int))
 HYPERDIPLOID, HYPERDIPLOID_ELSEWHERE = 3, 2
 
 

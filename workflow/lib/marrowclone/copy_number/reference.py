@@ -7,7 +7,7 @@ and the genes that the tumour expresses beyond all dosage; the second look uses 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import anndata as ad
@@ -18,57 +18,16 @@ import scipy.sparse as sp
 from ..keys import PLASMA
 from ..resources import RESOURCES, read_resource
 from .anchors import notes_of
-from .baseline import Baseline, build_baseline, capture_effects
-from .bystanders import bystander_signal, joined_rows, noise_limit, stacked
 from .clusters import CLONAL, TUMOUR, GroupEvidence
 from .diploid import diploid_cells
 from .ladder import AUTO, MIN_FORCED, Candidates, Reference, cannot, first_reference, labelled_reference, wanted_rung
-from .malignant import Calls, call_cells
-from .odds import Cells
-from .own_cells import cell_frame, clonal_donors, normal_plasma_cells
+from .look import PatientSignal, Subject, call_look, calls_against, counts_of, look
+from .malignant import Calls
+from .own_cells import clonal_donors, normal_plasma_cells
 from .pooling import person_factor
 from .profile_file import Profile
-from .signal import Signal, infer_signal
 from .spikes import spike_genes, without_spikes
-from .study import aligned, study_effect, study_profile, without_unmeasured
-
-
-@dataclass(frozen=True)
-class PatientSignal:
-    """Signal of the kept cells (rows of ``obs``: tumour-type and reference cells) against ``reference``."""
-
-    obs: pd.DataFrame
-    signal: Signal
-    baseline: Baseline
-    reference: Reference
-
-
-@dataclass(frozen=True)
-class _Patient:
-    """What both looks need: raw counts (CSR, cells x genes) of the candidates' cells, and the settings."""
-
-    matrix: sp.csr_matrix
-    who: Candidates
-    settings: Mapping[str, Any]
-    calls: Mapping[str, Any]
-    seed: int
-    symbols: pd.Index
-    threads: int = 1
-    device: str = "cpu"
-    refused: str = ""
-
-    @property
-    def windows(self) -> dict[str, Any]:
-        """How a signal is made, whatever its cells and its reference."""
-        s = self.settings
-        return {
-            "window": s["window"], "step": s["step"], "clip": s["clip"], "anchors": s["anchor_arms"],
-            "dynamic_threshold": s["dynamic_threshold"], "threads": self.threads, "device": self.device,
-        }  # fmt: skip
-
-    @property
-    def samples(self) -> np.ndarray:
-        return self.who.cells["sample"].to_numpy(dtype=object)
+from .study import without_unmeasured
 
 
 def patient_signal(
@@ -124,31 +83,29 @@ def patient_signal(
     matrix = sp.csr_matrix(counts.X)
     if not np.array_equal(order, np.arange(len(order))):  # else they lie in order already: no copy of the counts
         matrix = matrix[order]
-    who, refused = _without_clonal(who, matrix, genes.index, calls)
-    p = _Patient(matrix, who, settings, calls, seed, genes.index, threads, device, refused)
+    p = _without_clonal(Subject(matrix, who, settings, calls, seed, genes.index, threads, device))
+    who = p.who
     forced = wanted_rung(settings, patient)
     if not who.of_plasma:
         known = labelled_reference(who, settings, forced=forced)
-        if (
-            known.rung == "R4" and forced == AUTO
-        ):  # nothing is known of any cell: is a group clearly of another lineage?
-            known = _diploid_reference(
-                p, known, read_resource(RESOURCES / "markers.tsv") if markers is None else markers
-            )
-        return _noted(_infer(p, genes, known), {}, p)
+        if known.rung == "R4" and forced == AUTO:
+            # nothing is known of any cell: is a group of them clearly of another lineage?
+            panel = read_resource(RESOURCES / "markers.tsv") if markers is None else markers
+            known = _diploid_reference(p, known, panel)
+        return _noted(look(p, genes, known), {}, p)
     start = first_reference(who, settings, forced=AUTO if forced == "R1" else forced)
     if start.rung == "R3" and profile is not None:
         genes = without_unmeasured(genes, profile)
-    first = _infer(p, genes, start)
+    first = look(p, genes, start)
     if (who.healthy and start.rung in ("R2", "R3") and forced != "R1") or forced in ("R4", "R5"):
         return _noted(first, {}, p)  # a donor judged against others says what the false positives are
     rows = pd.Index(who.cells["cell"]).get_indexer(first.obs["cell"])
-    called = _call(p, first, genes, rows)
+    called = call_look(p, first, genes, rows)
     clean = _without_spikes(p, start, first, called, genes, rows)
     if forced in (AUTO, "R1"):
         ids, note = normal_plasma_cells(
             called, first.obs, p.matrix[rows], first.baseline.expected, genes,
-            rung=start.rung, settings=_calls_against(p, first.reference),
+            rung=start.rung, settings=calls_against(p, first.reference),
         )  # fmt: skip
         if len(ids) >= (settings["min_cells_r1"] if forced == AUTO else MIN_FORCED):
             return _noted(_own_reference(p, start, first, clean, ids, note, forced), called.groups, p)
@@ -158,13 +115,13 @@ def patient_signal(
         first = replace(first, reference=replace(first.reference, reason=reason))
     if clean is not genes:
         reason = first.reference.reason
-        again = _infer(p, clean, start)
+        again = look(p, clean, start)
         first = replace(again, reference=replace(again.reference, reason=reason))
     return _noted(first, called.groups, p)
 
 
 def _own_reference(
-    p: _Patient, start: Reference, first: PatientSignal, genes: pd.DataFrame, ids: list[str], note: str, forced: str
+    p: Subject, start: Reference, first: PatientSignal, genes: pd.DataFrame, ids: list[str], note: str, forced: str
 ) -> PatientSignal:
     """R1: the signal against the patient's own normal cells, held to the first look's where that is of plasma cells."""
     chosen = p.who.cells["cell"].isin(ids).to_numpy()
@@ -175,14 +132,14 @@ def _own_reference(
     categories = np.full(len(p.who.cells), PLASMA, dtype=object)
     own = Reference(chosen, categories, "R1", PLASMA, reason, size=(len(ids), samples))
     if start.rung not in ("R2", "R3"):
-        return _infer(p, genes, own)
+        return look(p, genes, own)
     rows = np.flatnonzero(chosen)
     person = person_factor(
         p.matrix[rows],
         p.samples[rows],
         first.baseline.expected,
         used=genes["used"].to_numpy(dtype=bool),
-        prior_counts=_counts_of(p, start),
+        prior_counts=counts_of(p, start),
     )
     others = "donors of the cohort" if start.rung == "R2" else "another study"
     pooled = replace(
@@ -193,10 +150,10 @@ def _own_reference(
             f"own cells weigh {person.weight:.0%} in the median gene"
         ),
     )
-    return _infer(p, genes, pooled, profile_of=start, person=person.factor)
+    return look(p, genes, pooled, profile_of=start, person=person.factor)
 
 
-def _noted(found: PatientSignal, groups: Mapping[str, GroupEvidence], p: _Patient) -> PatientSignal:
+def _noted(found: PatientSignal, groups: Mapping[str, GroupEvidence], p: Subject) -> PatientSignal:
     """With what must be said of the diploid level."""
     notes = notes_of(groups, p.settings["anchor_arms"])
     both = "; ".join(filter(None, [found.reference.notes, notes]))
@@ -204,21 +161,24 @@ def _noted(found: PatientSignal, groups: Mapping[str, GroupEvidence], p: _Patien
     return replace(found, reference=replace(found.reference, notes=both, reason=reason))
 
 
-def _without_clonal(
-    who: Candidates, matrix: sp.csr_matrix, symbols: pd.Index, calls: Mapping[str, Any]
-) -> tuple[Candidates, str]:
+def _without_clonal(p: Subject) -> Subject:
     """Without the donors whose plasma cells are clonal (an unknown MGUS or myeloma), and who they are in words."""
-    clonal = clonal_donors(matrix, who.cells, who.donor_plasma, immune=who.immune, symbols=symbols, settings=calls)
+    who = p.who
+    if not who.donor_plasma.any():
+        return p
+    clonal = clonal_donors(p.chains, who.cells, who.donor_plasma, settings=p.calls)
     if not clonal:
-        return who, ""
+        return p
     out = who.cells["patient"].isin(list(clonal)).to_numpy()
     words = ", ".join(f"{donor} ({test})" for donor, test in clonal.items())
     return replace(
-        who, donor_plasma=who.donor_plasma & ~out
-    ), f"donors not used, for their plasma cells are clonal: {words}"
+        p,
+        who=replace(who, donor_plasma=who.donor_plasma & ~out),
+        refused=f"donors not used, for their plasma cells are clonal: {words}",
+    )
 
 
-def _diploid_reference(p: _Patient, otherwise: Reference, markers: pd.DataFrame) -> Reference:
+def _diploid_reference(p: Subject, otherwise: Reference, markers: pd.DataFrame) -> Reference:
     """Tumour-type cells that are clearly immune cells, as the others' reference; ``otherwise`` where these are few."""
     target = np.flatnonzero(p.who.target)
     found = diploid_cells(p.matrix[target], p.symbols, markers, seed=p.seed)
@@ -230,88 +190,8 @@ def _diploid_reference(p: _Patient, otherwise: Reference, markers: pd.DataFrame)
     return Reference(chosen, categories, "R1", "immune cells by markers", found.reason)
 
 
-def _counts_of(p: _Patient, reference: Reference) -> np.ndarray:
-    """UMI per gene on which the profile of a reference stands."""
-    if reference.rung == "R3" and p.who.profile is not None:
-        return aligned(p.who.profile, p.symbols)[PLASMA].to_numpy(dtype=float)
-    return np.asarray(p.matrix[np.flatnonzero(reference.is_reference)].sum(axis=0), dtype=float).ravel()
-
-
-def _infer(
-    p: _Patient,
-    genes: pd.DataFrame,
-    reference: Reference,
-    *,
-    profile_of: Reference | None = None,
-    person: np.ndarray | None = None,
-) -> PatientSignal:
-    """Baseline and signal of the tumour-type and reference cells against ``reference``.
-
-    ``profile_of``: the reference whose profile is taken, where that is another; ``person``: factor per gene of the
-    patient's captures on that profile (:mod:`.pooling`).
-    """
-    cells, target, samples = p.who.cells, p.who.target, p.samples
-    source = profile_of or reference
-    kept = np.flatnonzero(target | reference.is_reference)
-    all_samples = sorted(set(samples[kept]))
-    helpers = np.flatnonzero(p.who.immune & ~target & np.isin(samples, all_samples))
-    types = cells["cell_type"].to_numpy(dtype=object)
-    used = genes["used"].to_numpy(dtype=bool)
-    shrink = {"capture_sd": p.settings["capture_sd"], "min_cells": p.settings["min_cells_type"]}
-    effects = capture_effects(
-        p.matrix[helpers], samples[helpers], types[helpers], used=used, all_samples=all_samples, **shrink
-    )
-    if source.rung == "R3" and p.who.profile is not None:
-        study = study_effect(
-            p.who.profile, p.matrix[helpers], samples[helpers], types[helpers], effects,
-            symbols=genes.index, used=used, **shrink,
-        )  # fmt: skip
-        shares = study_profile(p.who.profile, study, symbols=genes.index, used=used)
-        baseline = Baseline(genes, shares, effects.set_axis(genes.index, axis=0))
-        if reference is source:
-            reason = f"{reference.reason}; {study.words()}"
-            reference = replace(reference, reason=reason, systematic_sd=study.systematic_sd)
-    else:
-        rows = np.flatnonzero(source.is_reference)
-        baseline = build_baseline(p.matrix[rows], samples[rows], source.categories[rows], genes, effects)
-    if person is not None:
-        own = sorted(set(samples[p.who.mine]) & set(all_samples))
-        factors = baseline.effects.copy()
-        factors[own] = factors[own].mul(person, axis=0)
-        baseline = replace(baseline, effects=factors)
-    is_reference, limit = reference.is_reference, None
-    more = np.zeros(0, dtype=int)
-    signals: list[Signal] = []
-    if not is_reference.any():  # the profile of a file has no cells that scatter
-        more, signals = bystander_signal(
-            p.matrix[helpers], samples[helpers], types[helpers], baseline,
-            min_cpm=p.settings["min_cpm"], min_cells=p.settings["min_cells_type"], windows=p.windows,
-        )  # fmt: skip
-        limit = noise_limit(signals)
-    signal = infer_signal(
-        p.matrix,
-        samples[kept],
-        is_reference[kept],
-        reference.categories[kept],
-        baseline,
-        min_cpm=p.settings["min_cpm"],
-        rows=kept,
-        limit=limit,
-        **p.windows,
-    )
-    if signals:
-        kept, order = joined_rows(kept, helpers[more])
-        signal = stacked([signal, *signals], order)
-        is_reference = is_reference.copy()
-        is_reference[helpers[more]] = True
-    narrowed = replace(reference, is_reference=is_reference[kept], categories=reference.categories[kept])
-    obs = cell_frame(p.matrix, cells, kept, target=target, immune=p.who.immune, symbols=genes.index)
-    obs["is_reference"], obs["depth"] = narrowed.is_reference, signal.depth
-    return PatientSignal(obs, signal, baseline, narrowed)
-
-
 def _without_spikes(
-    p: _Patient, start: Reference, first: PatientSignal, called: Calls, genes: pd.DataFrame, rows: np.ndarray
+    p: Subject, start: Reference, first: PatientSignal, called: Calls, genes: pd.DataFrame, rows: np.ndarray
 ) -> pd.DataFrame:
     """``genes`` without those that a tumour's groups express beyond all dosage; the same object when there are none."""
     wanted = [name for name, g in called.groups.items() if g.verdict in (TUMOUR, CLONAL)]
@@ -324,38 +204,7 @@ def _without_spikes(
         first.baseline.expected,
         genes,
         wanted=wanted,
-        reference_counts=_counts_of(p, start),
+        reference_counts=counts_of(p, start),
         min_cpm=p.settings["min_cpm"],
     )
     return without_spikes(genes, spikes) if len(spikes) else genes
-
-
-def cells_of(obs: pd.DataFrame, arms: np.ndarray, counts: sp.csr_matrix) -> Cells:
-    """What :func:`~marrowclone.copy_number.malignant.call_cells` takes, from a signal's ``obs`` and arms."""
-    plasma = (obs["cell_type"] == PLASMA) & obs["is_tumour_type"].astype(bool)
-    return Cells(
-        counts=counts,
-        samples=obs["sample"].to_numpy(dtype=object),
-        is_tumour_type=obs["is_tumour_type"].to_numpy(dtype=bool),
-        is_reference=obs["is_reference"].to_numpy(dtype=bool),
-        arms=arms,
-        depth=obs["depth"].to_numpy(dtype=float),
-        chains=obs["light_chain"].to_numpy(dtype=object) if plasma.any() else None,
-    )
-
-
-def _call(p: _Patient, first: PatientSignal, genes: pd.DataFrame, rows: np.ndarray) -> Calls:
-    """Malignant calls against the first reference."""
-    return call_cells(
-        cells_of(first.obs, first.signal.arms, p.matrix[rows]),
-        first.baseline.expected,
-        genes,
-        rung=first.reference.rung,
-        settings=_calls_against(p, first.reference),
-        seed=p.seed,
-    )
-
-
-def _calls_against(p: _Patient, reference: Reference) -> dict[str, Any]:
-    """Settings of the calls, with at least the uncertainty of the reference."""
-    return {**p.calls, "systematic_sd": max(p.calls["systematic_sd"], reference.systematic_sd)}

@@ -16,7 +16,7 @@ import pandas as pd
 
 from .hmm import Decoded, decode
 from .joint import Response
-from .states import GAIN, INDETERMINATE, LOSS, NEUTRAL
+from .states import GAIN, LOSS, with_states
 
 #: Columns of :func:`copy_segments`.
 SEGMENT_COLUMNS: tuple[str, ...] = (
@@ -152,15 +152,12 @@ def _part(bins: pd.DataFrame, posterior: np.ndarray, state: int, settings: Mappi
     mean = weight @ posterior / max(weight.sum(), 1.0)
     known = np.isfinite(bins["log2_ratio"].to_numpy(dtype=float))
     ratio = np.average(bins["log2_ratio"][known], weights=weight[known]) if known.any() else np.nan
-    n_cells, sure = int(bins["n_cells"].iloc[0]), settings["min_posterior"]
-    gain, loss = float(mean[3:].sum()), float(mean[:2].sum())
-    call = GAIN if gain >= sure else LOSS if loss >= sure else NEUTRAL if mean[2] >= sure else INDETERMINATE
-    if weight.sum() < settings["min_genes"] or n_cells < settings["min_cells"]:
-        call = INDETERMINATE
     first = bins.iloc[0]
-    return {
+    row: dict[str, Any] = {
         "group": first["group"], "chromosome": first["chromosome"], "start": int(bins["start"].min()),
         "end": int(bins["end"].max()), "arm": first["arm"], "state": state, "posterior": float(mean[state]),
-        "log2_ratio": float(ratio), "call": call, "n_genes": int(weight.sum()), "n_cells": n_cells,
-        "p_gain": gain, "p_loss": loss, "p_amp": float(mean[4:].sum()), "whole_arm": False,
+        "log2_ratio": float(ratio), "n_genes": int(weight.sum()), "n_cells": int(first["n_cells"]), "whole_arm": False,
     }  # fmt: skip
+    # the path says the copies, the mean over its bins how sure they and the direction are
+    called = with_states(pd.DataFrame([row]), mean[None], settings=settings).iloc[0]
+    return {**{str(k): v for k, v in called.items()}, **row}

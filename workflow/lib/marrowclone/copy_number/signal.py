@@ -112,7 +112,7 @@ def infer_signal(
 
     windows = place_windows(genes, window=window, step=step)
     arm_of = (genes["chromosome"].str.removeprefix("chr") + genes["arm"]).to_numpy(dtype=object)
-    arm_names = _readable_arms(arm_of)
+    arm_names = readable_arms(arm_of)
     arm = pd.Index(arm_names).get_indexer(pd.Index(arm_of))
     plan = engine.make_plan(
         counts, low, high, windows, used=np.flatnonzero(keep), scale=scale, group=group,
@@ -141,7 +141,7 @@ def _backend(device: str, *, block: int, threads: int) -> tuple[engine.Smoother,
     return smooth_on("cpu" if device == "torch-cpu" else device), {"block": max(block, BLOCK), "threads": 1}
 
 
-def _readable_arms(arm_of: np.ndarray) -> list[str]:
+def readable_arms(arm_of: np.ndarray) -> list[str]:
     """Arms with at least :data:`MIN_ARM_GENES` of the genes; all arms when none has so many.
 
     On an arm with a handful of genes that are hardly expressed (21p, 22p) a single UMI is a hundredfold

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from scipy import special
 
 from .pseudobulk import gene_dispersion, pseudobulk
+from .states import DEFAULTS
 
 #: z from which a gene is a spike [science 1.6].
 SPIKE_Z = 6.0
@@ -61,7 +62,7 @@ def spike_genes(
         rows = np.flatnonzero(groups == name)
         if len(rows) < MIN_CELLS:
             continue
-        observed, expect = pseudobulk(counts, rows, columns, share, used, max_share=0.0005)
+        observed, expect = pseudobulk(counts, rows, columns, share, used, max_share=DEFAULTS["max_share"])
         phi = gene_dispersion(observed[used], expect[used])
         level = expect * _arm_ratio(observed, expect, arm, used)
         size = 1 / (phi + 1 / np.maximum(reference_counts, 1.0))

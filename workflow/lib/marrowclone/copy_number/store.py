@@ -15,8 +15,8 @@ from anndata.io import read_elem
 
 from ..keys import CELL_TYPES, IMMUNE_TYPES, PLASMA, UNRESOLVED
 from .baseline import BASELINE_COLUMNS, baseline_table
+from .look import PatientSignal
 from .malignant import Calls
-from .reference import PatientSignal
 
 #: Columns of ``{patient}.scores.tsv.gz``: every tumour-type and reference cell.
 SCORE_COLUMNS: tuple[str, ...] = ("cell", "sample", "cell_type", "is_reference", "cnv_score")
