@@ -11,10 +11,11 @@ are no part of the time), and is then timed on all cells:
 - infercnvpy: ``tl.infercnv`` with its default of all cores, and with ``n_jobs=1``;
 - cnvturbo: ``tl.infercnv`` on the CPU (in ``.venv-peers``, where that was made).
 
-Peak memory is that of the whole process tree: proportional set sizes (a page that n processes share counts 1/n in
-each), summed, every 20 ms while the call runs; the matrix and the libraries are in it. The slope is that of
-log(seconds) on log(cells). A tool that fails or is killed is told as such. With each figure stand the processor time
-of the process tree and how busy the machine was (load): on a busy machine compare processor times.
+Each tool runs twice per size: once for the time, with nothing looking on, and once for the memory, because reading the
+memory of a process holds it up. Peak memory is that of the whole process tree: proportional set sizes (a page that n
+processes share counts 1/n in each), summed, every 20 ms while the call runs; the matrix and the libraries are in it.
+The slope is that of log(seconds) on log(cells). A tool that fails or is killed is told as such. With each figure stand
+the processor time of the process tree and how busy the machine was (load): on a busy machine compare processor times.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def ours_alike(folder: Path, threads: int) -> tuple[Callable[[], Any], Callable[
 
     def call(n: int) -> Any:
         part = matrix if n >= matrix.shape[0] else matrix[:n]
-        reference = category_means(part, labels[:n], ["normal"])
+        reference = category_means(part, labels[:n], ["normal"], threads=threads)
         return infercnv(part, genes, reference=reference, threads=threads)[1]
 
     return lambda: call(WARM), lambda: call(matrix.shape[0])
@@ -217,8 +218,8 @@ def tree_memory(process: Any) -> int:
     return total
 
 
-def measure(tool: str, folder: Path, threads: int, timeout: float) -> dict[str, Any]:
-    """One tool on one size; ``failed`` says why there is no figure."""
+def measure(tool: str, folder: Path, threads: int, timeout: float, *, memory: bool) -> dict[str, Any]:
+    """One tool on one size, its time or (``memory``) its peak; ``failed`` says why there is no figure."""
     import psutil
 
     python = sys.executable
@@ -233,13 +234,13 @@ def measure(tool: str, folder: Path, threads: int, timeout: float) -> dict[str, 
         process = psutil.Process(run.pid)
         found: dict[str, Any] = {"load": os.getloadavg()[0]}
         if run.stdout.readline().strip() == "ready":
-            found["start"] = peak = tree_memory(process)
+            found["start"] = peak = tree_memory(process) if memory else 0
             run.stdin.write("\n")
             run.stdin.flush()
             os.set_blocking(run.stdout.fileno(), False)
             started, line = time.monotonic(), ""
             while run.poll() is None and not line:
-                peak = max(peak, tree_memory(process))
+                peak = max(peak, tree_memory(process)) if memory else 0
                 if time.monotonic() - started > timeout:
                     for one in process.children(recursive=True):
                         one.kill()
@@ -255,6 +256,18 @@ def measure(tool: str, folder: Path, threads: int, timeout: float) -> dict[str, 
         errors.seek(0)
         words = errors.read().strip().splitlines()
         return {**found, "failed": f"exit status {status}" + (f": {words[-1][:200]}" if words else "")}
+
+
+def both(tool: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The fastest of the runs for time, with the peak of the run for memory."""
+    runs = [measure(tool, folder, options.threads, options.timeout, memory=False) for _ in range(options.repeats)]
+    good = [r for r in runs if "seconds" in r]
+    if not good:
+        return runs[0]
+    looked = measure(tool, folder, options.threads, options.timeout, memory=True)
+    if "failed" in looked:
+        return looked
+    return min(good, key=lambda r: r["seconds"]) | {name: looked[name] for name in ("start", "peak")}
 
 
 def rows_of(results: dict[int, dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -333,9 +346,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{cells} cells x {GENES} genes, {nonzeros / cells:.0f} non-zeros per cell", flush=True)
             results[cells] = {}
             for tool in options.tools:
-                runs = [measure(tool, Path(folder), options.threads, options.timeout) for _ in range(options.repeats)]
-                good = [r for r in runs if "seconds" in r]
-                results[cells][tool] = min(good, key=lambda r: r["seconds"]) if good else runs[0]
+                results[cells][tool] = both(tool, Path(folder), options)
                 print(f"  {tool}: {results[cells][tool]}", flush=True)
         text = report(results, options.out)
     print(text)

@@ -44,4 +44,4 @@ def test_ratios_and_slopes(speed):
 
 def test_a_tool_that_is_not_there_is_told(speed, tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "PEERS", tmp_path / "none")
-    assert "make peers" in speed.measure("cnvturbo, CPU", tmp_path, 1, 10)["failed"]
+    assert "make peers" in speed.measure("cnvturbo, CPU", tmp_path, 1, 10, memory=False)["failed"]

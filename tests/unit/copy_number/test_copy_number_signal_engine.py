@@ -64,9 +64,18 @@ def test_table_of_windows():
     assert placed.table.iloc[4].tolist() == ["chr2", 0, 595, "p"]  # fewer genes than a window: one window
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 7, 8])
-def test_medians(n):
-    values = np.random.default_rng(0).normal(size=(5, 9))
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 1791, 1792])
+@pytest.mark.parametrize("shape", ["normal", "one far value", "alike", "two values", "a hair apart"])
+def test_medians(n, shape):
+    values = np.random.default_rng(0).normal(size=(5, 1800))
+    if shape == "one far value":
+        values[:, 0] = [1e9, -1e9, 1e300, -1e300, 1e-300]
+    elif shape == "alike":
+        values[:] = 0.3
+    elif shape == "two values":
+        values = np.where(values > 0, 0.25, -0.5)
+    elif shape == "a hair apart":  # no difference of two such numbers has a reciprocal
+        values = np.where(values > 0, 5e-324, 0.0)
     expected = np.median(values[:, :n], axis=1) if n else np.zeros(5)
     np.testing.assert_array_equal(engine.row_medians(values, np.arange(n)), expected)
 

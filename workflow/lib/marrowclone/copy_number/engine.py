@@ -7,7 +7,7 @@ counts. The empty cells (one per group of cells) are smoothed once, the correcti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -81,6 +81,7 @@ class Block:
 
 
 Smoother = Callable[[Plan, np.ndarray], Block]
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -131,9 +132,10 @@ def longest_row(counts: sp.csr_matrix) -> int:
     return int(np.diff(counts.indptr).max(initial=0))
 
 
-def smooth_on_cpu(plan: Plan, rows: np.ndarray) -> Block:
-    """The :class:`Block` of the cells ``rows``."""
-    windows = np.empty((len(rows), plan.windows.n))
+def smooth_on_cpu(plan: Plan, rows: np.ndarray, windows: np.ndarray | None = None) -> Block:
+    """The :class:`Block` of the cells ``rows``; ``windows`` (rows x windows) is written to where it is given."""
+    if windows is None:
+        windows = np.empty((len(rows), plan.windows.n))
     arms = np.empty((len(rows), plan.arm_base.shape[1]))
     counts = plan.counts
     w = plan.windows
@@ -147,15 +149,11 @@ def smooth_on_cpu(plan: Plan, rows: np.ndarray) -> Block:
 
 
 def row_medians(windows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Median of each row over ``columns``; 0 without any. Several times faster than ``np.median``."""
-    part = windows[:, columns] if len(columns) < windows.shape[1] else windows.copy()
-    if not part.shape[1]:
-        return np.zeros(len(windows))
-    upper = part.shape[1] // 2
-    part.partition(upper, axis=1)
-    if part.shape[1] % 2:
-        return part[:, upper].copy()
-    return 0.5 * (part[:, :upper].max(axis=1) + part[:, upper])
+    """Median of each row over ``columns``; 0 without any."""
+    medians = np.zeros(len(windows))
+    if len(columns):
+        kernels.row_medians(windows, columns, medians)
+    return medians
 
 
 def blocks(
@@ -163,14 +161,18 @@ def blocks(
 ) -> Iterator[T]:
     """``finish`` of every block of ``rows``, in order; at most ``2 * threads`` blocks are in memory."""
     parts = [rows[i : i + block] for i in range(0, len(rows), block)]
+    return in_order(parts, lambda part: finish(smooth(plan, part)), threads=threads)
+
+
+def in_order(parts: Sequence[S], work: Callable[[S], T], *, threads: int) -> Iterator[T]:
+    """``work`` of every part, in their order; at most ``2 * threads`` are under way or waiting to be taken."""
     if threads <= 1:
-        for part in parts:
-            yield finish(smooth(plan, part))
+        yield from map(work, parts)
         return
     with ThreadPoolExecutor(threads) as pool:
         waiting = []
         for part in parts:
-            waiting.append(pool.submit(lambda p: finish(smooth(plan, p)), part))
+            waiting.append(pool.submit(work, part))
             if len(waiting) >= 2 * threads:
                 yield waiting.pop(0).result()
         for future in waiting:

@@ -67,7 +67,7 @@ def infercnv(
     """
     counts = sp.csr_matrix(log_counts)
     reference = np.atleast_2d(np.asarray(reference, dtype=np.float64))
-    _check(counts, genes, reference)
+    _check(counts, genes, reference, threads)
     chromosome = chromosome_names(genes["chromosome"])
     used = np.flatnonzero(~chromosome.isin(["", *left_out]).to_numpy())
     placed = pd.DataFrame({name: genes[name].to_numpy()[used] for name in ("start", "end")})
@@ -85,17 +85,29 @@ def infercnv(
         limit = threshold * engine.spread(plan, np.arange(n), threads=threads)
         return windows, engine.smooth_cells(plan, np.arange(n), limit, threads=threads)[0]
     parts: list[sp.csr_matrix] = []
+    # This SD is known only when all of the chunk is smoothed, so the chunk stays dense until then: in one piece of
+    # memory for all chunks, because fresh pages cost as much as the smoothing.
+    dense = np.empty((min(chunk, n), windows.n))
     for start in range(0, n, chunk):
         rows = np.arange(start, min(start + chunk, n))
-        # this SD is known only when all of the chunk is smoothed, so the chunk stays dense until then
-        found = list(engine.blocks(plan, rows, engine.smooth_on_cpu, lambda b: b, block=engine.BLOCK, threads=threads))
-        sd = engine.standard_deviation([b.sums for b in found], [b.squares for b in found], windows.n)
-        parts += [b.kept(threshold * sd) for b in found]
+        found = list(
+            engine.in_order(
+                [slice(i, i + engine.BLOCK) for i in range(0, len(rows), engine.BLOCK)],
+                lambda at, rows=rows: engine.smooth_on_cpu(plan, rows[at], dense[: len(rows)][at]),
+                threads=threads,
+            )
+        )
+        limit = threshold * engine.standard_deviation([b.sums for b in found], [b.squares for b in found], windows.n)
+        parts += engine.in_order(found, lambda b, limit=limit: b.kept(limit), threads=threads)
     return windows, engine.stack(parts, windows.n)
 
 
 def category_means(
-    log_counts: sp.spmatrix, labels: Sequence[str] | np.ndarray, categories: Sequence[str] | None = None
+    log_counts: sp.spmatrix,
+    labels: Sequence[str] | np.ndarray,
+    categories: Sequence[str] | None = None,
+    *,
+    threads: int = 1,
 ) -> np.ndarray:
     """Mean per gene of the cells of each category, categories x genes; of all cells when ``categories`` is None.
 
@@ -119,12 +131,27 @@ def category_means(
                 hint=f"the cells have {', '.join(map(repr, sorted(set(map(str, labels)))[:5]))}.",
             )
     rows = np.flatnonzero(part >= 0)
+    longest = engine.longest_row(counts)
+
+    def summed(cells: np.ndarray) -> np.ndarray:
+        sums = np.zeros((len(names), n_genes))
+        kernels.gene_sums(
+            counts.data, counts.indices, counts.indptr, cells, np.zeros(n), part[cells], np.arange(n_genes), longest,
+            sums,
+        )  # fmt: skip
+        return sums
+
+    rows = np.flatnonzero(part >= 0)
+    # blocks of one size, added in their order: the same digits with any number of threads
+    blocks = [rows[i : i + MEAN_BLOCK] for i in range(0, len(rows), MEAN_BLOCK)]
     sums = np.zeros((len(names), n_genes))
-    kernels.gene_sums(
-        counts.data, counts.indices, counts.indptr, rows, np.zeros(n), part[rows], np.arange(n_genes),
-        engine.longest_row(counts), sums,
-    )  # fmt: skip
+    for block in engine.in_order(blocks, summed, threads=threads):
+        sums += block
     return sums / np.bincount(part[rows], minlength=len(names))[:, None]
+
+
+#: Cells per block of :func:`category_means`.
+MEAN_BLOCK = 4096
 
 
 def place_genes(names: Sequence[str]) -> pd.DataFrame:
@@ -156,7 +183,11 @@ def place_genes(names: Sequence[str]) -> pd.DataFrame:
     return found.set_axis(pd.Index(names), axis=0)
 
 
-def _check(counts: sp.csr_matrix, genes: pd.DataFrame, reference: np.ndarray) -> None:
+#: Values that are looked at in one go.
+VALUES = 1 << 22
+
+
+def _check(counts: sp.csr_matrix, genes: pd.DataFrame, reference: np.ndarray, threads: int) -> None:
     """Shapes, columns and values."""
     lacking = [c for c in ("chromosome", "start", "end") if c not in genes]
     if lacking:
@@ -170,5 +201,8 @@ def _check(counts: sp.csr_matrix, genes: pd.DataFrame, reference: np.ndarray) ->
             "the reference, expected the same number.",
             hint="all three have the genes in the same order; take them from one AnnData.",
         )
-    if not (np.isfinite(counts.data).all() and np.isfinite(reference).all()):
+    # NaN and infinity show in the extremes; a mask of all values would be a large array
+    pieces = [counts.data[i : i + VALUES] for i in range(0, counts.nnz, VALUES)]
+    extremes = list(engine.in_order(pieces, lambda v: (v.min(), v.max()), threads=threads))
+    if not (np.isfinite(extremes).all() and np.isfinite(reference).all()):
         raise UserError("values: found NaN or infinity, expected finite log counts.", hint="look at the normalisation.")

