@@ -34,8 +34,8 @@ class CohortLike(Protocol):
     def sheet(self) -> pd.DataFrame:
         """A row per capture."""
 
-    def captures(self) -> Iterator[tuple[str, Any]]:
-        """Sample name and its counts with truth, one after another."""
+    def captures(self, samples: Sequence[str] | None = None) -> Iterator[tuple[str, Any]]:
+        """Sample name and its counts with truth, one after another; of all samples when None."""
 
     def truth(self) -> dict[str, pd.DataFrame]:
         """Truth tables by name, without the cells."""
@@ -47,9 +47,9 @@ class Drawn(Cohort):
 
     drawn: tuple[tuple[str, Capture], ...] = ()
 
-    def captures(self) -> Iterator[tuple[str, Capture]]:
+    def captures(self, samples: Sequence[str] | None = None) -> Iterator[tuple[str, Capture]]:
         """As :meth:`Cohort.captures`, from memory."""
-        return iter(self.drawn)
+        return ((s, c) for s, c in self.drawn if samples is None or s in samples)
 
     def part(self, patients: Sequence[str]) -> Drawn:
         """The cohort of some of its patients: the same cells, since nobody's depend on who else is there."""

@@ -18,7 +18,7 @@ from suite.jobs import read_answer
 from suite.methods import Answer
 from suite.oracle import dosage_oracle
 from suite.plan import FULL, QUICK
-from suite.road import expected_tables
+from suite.road import expected_tables, write_run
 from suite.run import _road, checked, members_of
 from suite.scenarios import DONORS, cohort_spec, donors_of, read_scenario, read_scenarios
 
@@ -257,7 +257,7 @@ def test_one_clone_is_no_question_for_the_oracle(cells):
     assert dosage_oracle(case_of(cells, "H1", name="donor")) is None
 
 
-def test_part_of_a_cohort_has_the_same_cells():
+def test_part_of_a_cohort_has_the_same_cells(tmp_path):
     scenarios = read_scenarios(["swapped"])
     small = cohort_spec(scenarios, seed=2, expression={})
     for patient in small["patients"].values():
@@ -269,6 +269,9 @@ def test_part_of_a_cohort_has_the_same_cells():
     assert part.spec["swaps"] == []  # the other half of the pair is not here
     kept = dict(part.captures())
     assert all(kept[s] is c for s, c in whole.captures() if s in kept)
+    write_run(part, tmp_path / "run", settings={})  # what was drawn is what the workflow gets
+    sheet = pd.read_csv(tmp_path / "run" / "config" / "samples.tsv", sep="\t")
+    assert set(sheet["sample"]) == set(kept) and all((tmp_path / "run" / p).exists() for p in sheet["path"])
 
 
 def verdict(expectation, *, values=None, tables=None, run=True):

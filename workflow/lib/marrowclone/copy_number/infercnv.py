@@ -7,6 +7,7 @@ the two are comparable, and the engine right, is judged with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -90,15 +91,13 @@ def infercnv(
     dense = np.empty((min(chunk, n), windows.n))
     for start in range(0, n, chunk):
         rows = np.arange(start, min(start + chunk, n))
-        found = list(
-            engine.in_order(
-                [slice(i, i + engine.BLOCK) for i in range(0, len(rows), engine.BLOCK)],
-                lambda at, rows=rows: engine.smooth_on_cpu(plan, rows[at], dense[: len(rows)][at]),
-                threads=threads,
-            )
-        )
+        pieces = [
+            (rows[i : i + engine.BLOCK], dense[i : min(i + engine.BLOCK, len(rows))])
+            for i in range(0, len(rows), engine.BLOCK)
+        ]
+        found = list(engine.in_order(pieces, lambda piece: engine.smooth_on_cpu(plan, *piece), threads=threads))
         limit = threshold * engine.standard_deviation([b.sums for b in found], [b.squares for b in found], windows.n)
-        parts += engine.in_order(found, lambda b, limit=limit: b.kept(limit), threads=threads)
+        parts += engine.in_order(found, partial(engine.Block.kept, limit=limit), threads=threads)
     return windows, engine.stack(parts, windows.n)
 
 

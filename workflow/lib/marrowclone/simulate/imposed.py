@@ -113,9 +113,10 @@ class Imposed:
         ]  # fmt: skip
         return pd.DataFrame(rows).reindex(columns=list(SHEET_COLUMNS)).fillna("")
 
-    def captures(self) -> Iterator[tuple[str, Capture]]:
-        """Every sample's name with its thinned counts and truth."""
-        for name, (patient, sample) in self.samples.items():
+    def captures(self, samples: Sequence[str] | None = None) -> Iterator[tuple[str, Capture]]:
+        """Every sample's name with its thinned counts and truth; or those of ``samples``."""
+        for name in self.samples if samples is None else samples:
+            patient, sample = self.samples[name]
             clones = list(self.spec["patients"].get(patient, {}).get("clones", {}))
             own, others = self.rows[name]
             kind = self._kinds(sample, clones, own.size, self._stream("clones", name))
