@@ -20,6 +20,7 @@ with job(snakemake) as run:
         response=read_clinical(run.input.get("response"), "response"),
         expected=expected_cells(fractions),
         settings=run.settings,
+        state=tables.read_result(run.input.state),
     )
     tables.write_table(run.output.labels, frame, columns=TABLES["evolution.labels"])
     course = trajectory(

@@ -96,7 +96,7 @@ class Results:
             "profiles": f"clones/{patient}.profiles.tsv",
             **{
                 k: f"evolution/{patient}.{k}.tsv"
-                for k in ("tree", "fractions", "burden", "dynamics", "labels", "resistance")
+                for k in ("tree", "fractions", "burden", "dynamics", "state", "labels", "resistance")
             },
             "cells": "embedding/cells.tsv.gz",
             "landmarks": "cure/landmarks.tsv",
@@ -497,7 +497,14 @@ def _evolution(root: Path, patient: str, rich: bool) -> None:
         ("c4", 900, "PI", "PSMB5", "expression", 1.3, 0.7, 2.1, "indeterminate"),
         ("c2", 900, "IMiD", "", "phenotypic", 0.22, 0.1, 0.35, "grew_on_drug"),
     ]
+    state = [
+        ("all", 0, "cycling", 0.021, 0.015, 0.028, np.nan, 1500, 1480),
+        ("c2", 900, "cycling", 0.0, 0.0, 0.0049, np.nan, 640, 612),
+        ("c2", 900, "persistence adhesion", 0.41, 0.28, 0.54, 97.5, 640, 600),
+        ("c3", 900, "cycling", np.nan, 0.0, 1.0, np.nan, 2, 0),
+    ]
     rows = {
+        "state": state,
         "tree": tree,
         "fractions": fractions,
         "burden": burden,

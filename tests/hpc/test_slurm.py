@@ -69,7 +69,8 @@ def test_every_rule_ran_as_a_job_of_the_cluster(sent: tuple[Path, list[dict[str,
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
     ran = {path.parent.name for path in checkout.glob("benchmarks/*/*.tsv")}
     grouped = {"load_counts", "profile_ambient", "qc_cells", "call_arms", "profile_clones", "build_tree",
-               "estimate_fractions", "estimate_dynamics", "assess_resistance", "label_clones"}  # fmt: skip
+               "estimate_fractions", "estimate_dynamics", "assess_resistance", "label_clones",
+               "assess_states"}  # fmt: skip
     assert grouped < ran
     for rule in ran - grouped:
         assert of_rule(jobs, rule), f"{rule} was no job"

@@ -86,6 +86,12 @@ def edited(checkout: Path) -> Iterator:
         ("cure/qlq.py", {"score_qol"}, {"score_landmarks", "report_patient", "report_cohort", "record_run"}),
         # evolution: labels feed the score
         ("evolution/labels.py", {"label_clones"}, {"score_landmarks", "report_patient", "report_cohort", "record_run"}),
+        # the state of cells feeds the labels
+        (
+            "evolution/scores.py",
+            {"assess_states"},
+            {"label_clones", "score_landmarks", "report_patient", "report_cohort", "record_run"},
+        ),
     ],
 )
 def test_editing_a_module_reruns_its_rules_and_what_follows(

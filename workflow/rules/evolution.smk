@@ -84,6 +84,38 @@ rule estimate_dynamics:
         "../../scripts/estimate_dynamics.py"
 
 
+rule assess_states:
+    """Cycling cells and programmes of every clone at every sampling day."""
+    input:
+        counts=counts_of_patient,
+        qc=of_patient("results/cells/{sample}.qc.tsv.gz"),
+        malignant="results/copy_number/{patient}.malignant.tsv.gz",
+        clones="results/clones/{patient}.cells.tsv.gz",
+        arms="results/copy_number/{patient}.arms.tsv",
+        baseline="results/copy_number/{patient}.baseline.tsv.gz",
+        programmes=resource("programmes.tsv"),
+        gene_sets=list(settings("assess_states")["gene_sets"].values()),
+    output:
+        state="results/evolution/{patient}.state.tsv",
+    log:
+        "logs/assess_states/{patient}.log",
+    benchmark:
+        "benchmarks/assess_states/{patient}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=settings("assess_states"),
+        code=code("assess_states"),
+        seed=config["seed"],
+        days=lambda wildcards: {
+            name: row["day"]
+            for name, row in COHORT.visits_of(wildcards.patient).items()
+        },
+    script:
+        "../../scripts/assess_states.py"
+
+
 rule label_clones:
     """What each clone was doing at each sampling day; the patient's trajectory."""
     input:
@@ -91,6 +123,7 @@ rule label_clones:
         fractions="results/evolution/{patient}.fractions.tsv",
         burden="results/evolution/{patient}.burden.tsv",
         dynamics="results/evolution/{patient}.dynamics.tsv",
+        state="results/evolution/{patient}.state.tsv",
         tree="results/evolution/{patient}.tree.tsv",
         reference="results/copy_number/{patient}.reference.tsv",
         response=clinical("response"),

@@ -37,11 +37,11 @@ def dynamics_rows(series, context=CONTEXT):
 
 @pytest.fixture
 def label(defaults, clinical):
-    def go(series, response=(), context=CONTEXT, expected=None):
+    def go(series, response=(), context=CONTEXT, expected=None, state=None):
         expected = expected or {(c, v.day): float(x) for v in series for c, x in v.counts.items()}
         return L.label_clones(
             series, patient="P", dynamics=dynamics_rows(series, context), expected=expected,
-            response=clinical("response", list(response)), settings=defaults["label_clones"],
+            response=clinical("response", list(response)), settings=defaults["label_clones"], state=state,
         )  # fmt: skip
 
     return go
@@ -133,6 +133,32 @@ def test_persistent_and_dormant_compatible(label):
     frame = label(PERSISTENT, VGPR)
     assert at(frame, "c2", 1095) == {L.PERSISTENT, L.DORMANT}
     assert not any("supported" in text for text in frame["label"])  # growth alone never reaches it
+
+
+def state_rows(cycling, percentile):
+    """State of c2 on day 1095 beside a diagnosis with 2% cycling: ``cycling`` of 1,000 cells, its best percentile."""
+    base = {"lower": 0.0, "upper": (cycling + 3) / 1000, "n_cells": 1000, "n_used": 1000, "percentile": np.nan}
+    return pd.DataFrame(
+        [
+            base | {"clone": "all", "day": 0, "measure": "cycling", "value": 0.02, "n_positive": 20},
+            base | {"clone": "c2", "day": 1095, "measure": "cycling", "value": cycling / 1000, "n_positive": cycling},
+            base
+            | {"clone": "c2", "day": 1095, "measure": "persistence adhesion", "percentile": percentile, "value": 1.0},
+        ]
+    )
+
+
+def test_dormant_supported_needs_growth_and_state(label):
+    frame = label(PERSISTENT, VGPR, state=state_rows(0, 97))
+    assert at(frame, "c2", 1095) == {L.PERSISTENT, L.DORMANT, L.SUPPORTED}
+    row = frame[frame["label"] == L.SUPPORTED].iloc[0]
+    assert row["evidence"].startswith(L.BOTH) and "cycling 0 of 1000" in row["evidence"]
+    assert row["probability"] == row["p_dormant_supported"] >= 0.8
+    for state in (state_rows(20, 97), state_rows(0, 50)):
+        frame = label(PERSISTENT, VGPR, state=state)
+        assert at(frame, "c2", 1095) == {L.PERSISTENT, L.DORMANT} and (frame["p_dormant_supported"].dropna() == 0).all()
+    fast = [visit(0, {"c2": (1e-5, 50)}), visit(365, {"c2": (3e-4, 50)}), visit(1095, {"c2": (9e-3, 50)})]
+    assert L.SUPPORTED not in at(label(fast, VGPR, state=state_rows(0, 97)), "c2", 1095)  # state is never enough
 
 
 def test_persistence_needs_deep_response_and_low_burden(label):

@@ -21,6 +21,7 @@ from marrowclone.report.figures import (
     composition,
     copy_number,
     dropped,
+    fish,
     knee,
     qc_violin,
     quality,
@@ -66,6 +67,9 @@ def figures_of(patient: gather.Patient) -> dict[str, Figure]:
     if len(patient.fractions):
         found["fractions"] = clones.fractions(patient.fractions, patient.samples)
         found["tree"] = clones.tree(patient.tree)
+        course = fish.course_of(patient.fractions, patient.burden)
+        if course is not None:
+            found["fish"] = fish.fish(course, patient.tree, patient.samples, clinical)
         found["burden"] = burden.burden(patient.burden, patient.fractions, patient.samples)
     if len(patient.landmarks):
         found["score"] = score.trajectory(patient.landmarks)

@@ -171,7 +171,7 @@ def test_header_only_tables_give_a_page(tmp_path: Path) -> None:
 
 def test_ten_clones_ten_timepoints_long_names() -> None:
     html = page(factory.stress_patient())
-    assert html.count("<figure>") == 10
+    assert html.count("<figure>") == 11
     assert "low: events on 3q" in html, "rung R5 carries its warning"
 
 

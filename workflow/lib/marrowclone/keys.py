@@ -23,6 +23,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "build_tree",
         "estimate_fractions",
         "estimate_dynamics",
+        "assess_states",
         "label_clones",
         "assess_resistance",
     ),
@@ -91,6 +92,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "evolution.dynamics": (
         "clone", "from_day", "to_day", "growth_per_month", "lower", "upper", "relative_fitness",
         "p_growing", "therapy_context",
+    ),
+    "evolution.state": (
+        "clone", "day", "measure", "value", "lower", "upper", "percentile", "n_cells", "n_used",
     ),
     "evolution.labels": ("clone", "day", "label", "probability", "evidence"),
     "evolution.resistance": (

@@ -9,9 +9,11 @@ from typing import Any
 
 from .. import config as configuration
 from ..cohort import Cohort, samples_frame
-from ..errors import InputProblems, Problem
+from ..errors import InputProblems, Problem, UserError
+from ..evolution.gene_sets import read_gmt
 from ..keys import HEALTHY
 from ..report.truth_inputs import truth_files
+from ..resources import gene_table
 from ..sheets import Sheet, clip, read_sheet
 from .course import check_after_death, check_outcome, check_pro, check_therapy
 from .disease import check_cytogenetics, check_imaging, check_mrd, check_response
@@ -122,13 +124,19 @@ def _check_named_files(config: Mapping[str, Any], places: configuration.Places) 
     truth = named(("truth",))
     model = named(("embedding", "type_cells", "celltypist_model"))
     profile = named(("copy_number", "infer_signal", "reference_profile"))
-    files = {**value_sets, **model, **profile}
+    gene_sets = named(("evolution", "assess_states", "gene_sets"))
+    files = {**value_sets, **model, **profile, **gene_sets}
     for keys, path in {**named(("samples",)), **named(("clinical",)), **truth, **files}.items():
         if set(path) & set(BRACES):
             report(keys, f"found {clip(path)!r}, expected a path without {{ and }}", BRACES_HINT)
     for keys, path in files.items():
         if not Path(clip(path, 4000)).is_file():
             report(keys, f"found {clip(path)!r}, no such file", path_hint(path, Path()))
+        elif keys in gene_sets:
+            try:
+                read_gmt(path, gene_table()["symbol"])
+            except UserError as error:
+                report(keys, error.message, error.hint)
     for keys, path in truth.items():
         if not Path(clip(path, 4000)).is_dir():
             report(keys, f"found {clip(path)!r}, no such folder", path_hint(path, Path()))

@@ -1,9 +1,8 @@
 """What each clone was doing at each sampling day: the labels of science 4.5 [J].
 
 Every label is a posterior probability from the same joint draws as fractions, burden and
-growth, and looks only at sampling days up to its own. State evidence (cycling, persistence
-programmes) is not assessed yet, so no clone is called "dormant, supported": growth alone
-reaches "dormant-compatible" at most.
+growth, and looks only at sampling days up to its own. Growth alone reaches "dormant-compatible"
+at most; "dormant, supported" asks for the state of the clone's cells as well (``rest.py``).
 """
 
 from __future__ import annotations
@@ -20,18 +19,22 @@ from ..clinical import as_of
 from ..keys import DAYS_PER_MONTH, TABLES
 from .dynamics import Visit, bound_of, two_point_growth
 from .fractions import natural
+from .rest import Rest, rest_of, woke
 from .statistics import Array, zero_of_n_upper
 from .therapy import MIXED, UNKNOWN
 
 EXPANDING, CONTRACTING, LOST = "expanding", "contracting", "lost (below limit)"
 RE_EMERGENT, NEW = "re-emergent", "new"
 PERSISTENT, DORMANT, REACTIVATING = "persistent low-level", "dormant-compatible", "reactivating"
+SUPPORTED = "dormant, supported"
 NOT_ASSESSABLE, UNDECIDED = "not assessable", "undecided"
 #: Responses that are VGPR or deeper.
 DEEP = frozenset({"VGPR", "CR", "sCR"})
-GROWTH_ONLY = "growth-only; state evidence not assessed"
+GROWTH_ONLY, BOTH = "growth-only", "growth and state"
 #: Probabilities that stand on every row, whether or not the label was reached.
-PROBABILITIES = ("p_expanding", "p_contracting", "p_persistent", "p_dormant_compatible", "p_reactivating")
+PROBABILITIES = (
+    "p_expanding", "p_contracting", "p_persistent", "p_dormant_compatible", "p_reactivating", "p_dormant_supported",
+)  # fmt: skip
 #: Whether treatment changed within the interval that ends on the row's day: growth is then an
 #: average, no constant (science 4.4). Empty where treatment is not known, or on the first day.
 CHANGE = "treatment_change"
@@ -54,6 +57,7 @@ def label_clones(
     response: pd.DataFrame,
     expected: Mapping[tuple[str, int], float],
     settings: Mapping[str, Any],
+    state: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Labels of every clone at every sampling day.
 
@@ -65,6 +69,8 @@ def label_clones(
         ``evolution/{patient}.dynamics.tsv``: the treatment over each interval.
     expected
         {(clone, day): misassignment-corrected number of cells}.
+    state
+        ``evolution/{patient}.state.tsv``; None: state is not assessed.
 
     Returns
     -------
@@ -78,15 +84,29 @@ def label_clones(
         int(row["to_day"]): (str(row["therapy_context"]), bool(row["therapy_change"]))
         for row in dynamics.to_dict("records")
     }
+    state = pd.DataFrame(columns=TABLES["evolution.state"]) if state is None else state
     clones = sorted({clone for visit in series for clone in visit.fraction}, key=natural)
+    grown = {
+        (clone, visit.day): _probabilities(
+            series[: i + 1], clone, _growth(series[: i + 1], clone, least=settings["min_cells"]), patient, response,
+            expected, settings=settings,
+        )
+        for clone in clones
+        for i, visit in enumerate(series)
+    }  # fmt: skip
+    lively = [at for at, p in grown.items() if p["p_expanding"] >= settings["probability"]]
     for clone in clones:
-        rested = False  # a persistent or dormant label at an earlier day
+        rested: list[int] = []  # days of a persistent or dormant label
         for index, visit in enumerate(series):
             past = series[: index + 1]
             growth = _growth(past, clone, least=settings["min_cells"])
-            probabilities = _probabilities(past, clone, growth, patient, response, expected, settings=settings)
-            found = _labels(past, clone, growth, probabilities, rested, contexts, settings=settings)
-            rested |= any(f.label in (PERSISTENT, DORMANT) for f in found)
+            probabilities = grown[clone, visit.day]
+            rest = rest_of(state, clone, visit.day, [at for at in lively if at[1] <= visit.day], settings=settings)
+            waking = woke(state, clone, rested, visit.day, settings=settings) if rested else None
+            if rest.supported is not None:
+                probabilities["p_dormant_supported"] = probabilities["p_dormant_compatible"] if rest.supported else 0.0
+            found = _labels(past, clone, growth, probabilities, rested, contexts, rest, waking, settings=settings)
+            rested += [visit.day] if any(f.label in (PERSISTENT, DORMANT) for f in found) else []
             for item in found:
                 row = {"clone": clone, "day": visit.day, "label": item.label, "probability": item.probability}
                 change = _changed(*contexts.get(visit.day, (UNKNOWN, False)))
@@ -179,8 +199,10 @@ def _labels(
     clone: str,
     growth: Array | None,
     p: Mapping[str, float],
-    rested: bool,
+    rested: Sequence[int],
     contexts: Mapping[int, tuple[str, bool]],
+    rest: Rest,
+    waking: tuple[float, str] | None,
     *,
     settings: Mapping[str, Any],
 ) -> list[Found]:
@@ -201,7 +223,9 @@ def _labels(
         return [*found, Found(NOT_ASSESSABLE, math.nan, f"growth not assessable: {why}")]
     context, change = contexts.get(now.day, (UNKNOWN, False))
     changed = "; interval crosses a treatment change" if _changed(context, change) else ""
-    evidence = f"{GROWTH_ONLY}; therapy unknown" if context == UNKNOWN else f"{GROWTH_ONLY}; {context}{changed}"
+    situation = "therapy unknown" if context == UNKNOWN else f"{context}{changed}"
+    assessed = rest.supported is not None
+    evidence = f"{GROWTH_ONLY}; {situation}" if assessed else f"{GROWTH_ONLY}; {rest.words}; {situation}"
     if cells >= least and p["p_expanding"] >= sure:
         found.append(Found(EXPANDING, p["p_expanding"], evidence))
     if past[-2].counts.get(clone, 0) >= least and p["p_contracting"] >= sure:
@@ -211,9 +235,15 @@ def _labels(
             found.append(Found(PERSISTENT, p["p_persistent"], evidence))
             # an average over kill and regrowth can be near zero without any rest
             if p["p_dormant_compatible"] >= settings["dormant_probability"] and not changed:
-                found.append(Found(DORMANT, p["p_dormant_compatible"], evidence))
+                found.append(
+                    Found(DORMANT, p["p_dormant_compatible"], f"{evidence}; {rest.words}" if assessed else evidence)
+                )
+                if rest.supported and p["p_dormant_compatible"] >= sure:
+                    found.append(Found(SUPPORTED, p["p_dormant_compatible"], f"{BOTH}; {situation}; {rest.words}"))
         if rested and p["p_reactivating"] >= sure:
             found.append(Found(REACTIVATING, p["p_reactivating"], evidence))
+        elif waking and waking[0] >= sure:
+            found.append(Found(REACTIVATING, *waking))
     if not found:
         largest = max(v for k, v in p.items() if k in PROBABILITIES[:2])
         found.append(Found(UNDECIDED, largest, f"{evidence}; no label reaches its probability"))

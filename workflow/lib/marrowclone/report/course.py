@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..evolution.gene_sets import CYCLING
 from . import words
 from .blocks import Section, Table
 from .evidence import trajectory_class
@@ -166,6 +167,8 @@ def dynamics_section(patient: Patient) -> Section:
         section.tables.append(_labels(labels[latest], "Latest labels of each clone"))
         if not latest.all():
             section.tables.append(_labels(labels, f"Labels at every sampling day ({len(labels):,} rows)", folded=True))
+    if len(patient.state):
+        section.tables.append(_state(patient.state))
     if len(patient.dynamics):
         rows = [
             [
@@ -186,6 +189,27 @@ def dynamics_section(patient: Patient) -> Section:
             )
         )  # fmt: skip
     return section
+
+
+def _state(table: pd.DataFrame) -> Table:
+    """Cycling shares and programmes: what the labels' state evidence rests on."""
+    rows = []
+    for r in rows_of(table):
+        cycling = r.measure == CYCLING
+        rows.append(
+            [
+                str(r.clone), words.number(r.day), words.plain(r.measure),
+                words.share(r.value) if cycling else words.number(r.value, 2),
+                words.between(r.lower, r.upper, as_share=cycling), words.number(r.percentile), words.number(r.n_used),
+            ]
+        )  # fmt: skip
+    columns = ["Clone", "Day", "Measure", "Value", "Interval", "Percentile", "Cells"]
+    caption = (
+        f"State of the clones' cells ({len(table):,} rows). Cycling: share of cells with its exact one-sided 95% "
+        "bounds; none of n is an upper bound, no proof of rest. Programmes: mean score in SDs of a cell's count with "
+        "its 95% interval, and its percentile among random sets of malignant cells; not validated in myeloma."
+    )
+    return Table(columns, rows, caption=caption, numeric=frozenset({1, 3, 4, 5, 6}), folded=True)
 
 
 def _labels(table: pd.DataFrame, caption: str, *, folded: bool = False) -> Table:

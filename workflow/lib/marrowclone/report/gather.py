@@ -95,6 +95,7 @@ class Patient:
     fractions: pd.DataFrame = field(default_factory=lambda: empty("evolution.fractions"))
     burden: pd.DataFrame = field(default_factory=lambda: empty("evolution.burden"))
     dynamics: pd.DataFrame = field(default_factory=lambda: empty("evolution.dynamics"))
+    state: pd.DataFrame = field(default_factory=lambda: empty("evolution.state"))
     labels: pd.DataFrame = field(default_factory=lambda: empty("evolution.labels"))
     resistance: pd.DataFrame = field(default_factory=lambda: empty("evolution.resistance"))
     selection: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVIDENCE["selection"])))
@@ -138,6 +139,7 @@ PATIENT_TABLES: dict[str, str] = {
     "fractions": "evolution.fractions",
     "burden": "evolution.burden",
     "dynamics": "evolution.dynamics",
+    "state": "evolution.state",
     "labels": "evolution.labels",
     "resistance": "evolution.resistance",
 }

@@ -33,6 +33,7 @@ SUFFIXES: dict[str, str] = {
     "fractions": "fractions.tsv",
     "burden": "burden.tsv",
     "dynamics": "dynamics.tsv",
+    "state": "state.tsv",
     "labels": "labels.tsv",
     "trajectory": "trajectory.tsv",
     "resistance": "resistance.tsv",

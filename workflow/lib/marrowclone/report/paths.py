@@ -32,6 +32,7 @@ PER_PATIENT: dict[str, str] = {
     "fractions": "results/evolution/{patient}.fractions.tsv",
     "burden": "results/evolution/{patient}.burden.tsv",
     "dynamics": "results/evolution/{patient}.dynamics.tsv",
+    "state": "results/evolution/{patient}.state.tsv",
     "labels": "results/evolution/{patient}.labels.tsv",
     "trajectory": "results/evolution/{patient}.trajectory.tsv",
     "resistance": "results/evolution/{patient}.resistance.tsv",

@@ -12,6 +12,7 @@ from .blocks import Mark, Section, Table
 from .evidence import number_of_clones
 from .figures import clones as clone_figures
 from .figures import composition, copy_number
+from .fish_section import draw_fish
 from .gather import Patient
 from .paths import sample_link
 from .rows import rows_of
@@ -256,6 +257,7 @@ def clones_section(patient: Patient) -> Section:
             "the upper bound. "
             "Cross: no malignant cell in that sample, shares are not assessable. Latest value at the right.",
         )  # fmt: skip
+        draw_fish(section, patient)
         rows = []
         for row in rows_of(table.sort_values(["day", "sample", "clone"], kind="stable")):
             none = row.n_malignant == 0

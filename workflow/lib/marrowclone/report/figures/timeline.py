@@ -26,7 +26,7 @@ def _lane_name(axes: Axes, text: str) -> None:
     )
 
 
-def _therapy_bars(therapy: pd.DataFrame, axis: Days) -> list[tuple[float, float, bool, str, float, str, int]]:
+def therapy_bars(therapy: pd.DataFrame, axis: Days) -> list[tuple[float, float, bool, str, float, str, int]]:
     """Each regimen as (start, stop, ongoing, text, text's left inch, alignment, row)."""
     bars = []
     for row in rows_of(therapy):
@@ -42,7 +42,8 @@ def _therapy_bars(therapy: pd.DataFrame, axis: Days) -> list[tuple[float, float,
     return [(*b[:5], "left", r) for b, r in zip(bars, rows, strict=True)]
 
 
-def _draw_therapy(axes: Axes, bars: list, axis: Days, pitch: float) -> None:
+def draw_therapy(axes: Axes, bars: list, axis: Days, pitch: float) -> None:
+    """Draw what :func:`therapy_bars` placed, ``pitch`` inches per row."""
     style.bare(axes)
     n = max(b[6] for b in bars) + 1
     axes.set_xlim(0, axis.span)
@@ -104,7 +105,7 @@ def timeline(samples: pd.DataFrame, clinical: Mapping[str, pd.DataFrame]) -> Fig
         ]
     )
     points = timepoint_labels(samples, axis)
-    bars = _therapy_bars(therapy, axis) if len(therapy) else []
+    bars = therapy_bars(therapy, axis) if len(therapy) else []
     pitch = (max((b[3].count("\n") + 1 for b in bars), default=1)) * LINE + 0.18
     lanes: list[tuple[str, str, float]] = [("points", "samples", points.height), ("dots", "", 0.16)]
     if bars:
@@ -138,7 +139,7 @@ def timeline(samples: pd.DataFrame, clinical: Mapping[str, pd.DataFrame]) -> Fig
             days = sorted(set(samples["day"]))
             axes.plot(days, [0] * len(days), "o", color=style.INK, markersize=6, clip_on=False)
         elif name == "therapy":
-            _draw_therapy(axes, bars, axis, pitch)
+            draw_therapy(axes, bars, axis, pitch)
         elif name in texts:
             draw_labels(axes, texts[name], axis=axis)
         elif name == "mrd":

@@ -1,0 +1,101 @@
+"""Cycling cells, at one common depth: a deeper cell must not look livelier (science 4.2).
+
+What can be said of rest by this is little: with n cells and none cycling, up to ``1 - 0.05^(1/n)`` of the clone may
+cycle (science 4.3), and a clone that divides twice a year shows one cycling cell in 300 or fewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from .statistics import Array
+
+
+@dataclass(frozen=True)
+class Cycling:
+    """Calls: bool per cell; cells that are too shallow to be asked are not ``assessed``.
+
+    ``depth``: non-immunoglobulin UMI to which every cell was thinned; ``limit``: UMI of list genes that a cell must
+    exceed; ``n_reference``: normal cells that set it (0: none, the genes alone decide); ``told``: bool per gene, those
+    that were counted.
+    """
+
+    cycling: np.ndarray
+    assessed: np.ndarray
+    depth: float
+    limit: float
+    n_reference: int
+    told: np.ndarray
+
+
+def common_depth(depth: Array, *, target: float, least: float) -> float:
+    """Depth to thin to: ``target``; what three quarters of shallower cells have, but never below ``least``."""
+    if not depth.size:
+        return target
+    return float(max(min(target, np.quantile(depth, 0.25)), least))
+
+
+def thin(counts: np.ndarray, depth: Array, target: float, *, rng: np.random.Generator) -> np.ndarray:
+    """Counts (cells x genes) as they would be with ``target`` UMI in all; shallower cells stay as they are."""
+    p = np.minimum(target / np.maximum(depth, 1e-9), 1.0)
+    return rng.binomial(counts.astype(np.int64), p[:, None])
+
+
+def call_cycling(
+    counts: np.ndarray,
+    depth: Array,
+    *,
+    malignant: np.ndarray,
+    normal: np.ndarray,
+    settings: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> Cycling:
+    """Which cells cycle: ``cycling_genes`` different genes seen, and more UMI than normal plasma cells have.
+
+    Parameters
+    ----------
+    counts
+        UMI of the list's genes, cells x genes, integers.
+    depth
+        non-immunoglobulin UMI per cell.
+    malignant, normal
+        bool per cell. Normal plasma cells, when at least ``cycling_reference``, give the limit, their 99th percentile,
+        and tell which genes cells at rest show as well: seen in more than ``cycling_resting`` of them, a gene is no
+        sign of cycling here.
+    settings
+        of ``assess_states``: cycling_depth, cycling_least_depth, cycling_genes, cycling_reference, cycling_resting.
+    """
+    target = common_depth(depth[malignant], target=settings["cycling_depth"], least=settings["cycling_least_depth"])
+    thinned = thin(counts, depth, target, rng=rng)
+    assessed = depth >= target
+    resting = thinned[normal & assessed]
+    known = len(resting) >= settings["cycling_reference"]
+    told = (resting > 0).mean(axis=0) <= settings["cycling_resting"] if known else np.ones(counts.shape[1], dtype=bool)
+    distinct, umi = (thinned[:, told] > 0).sum(axis=1), thinned[:, told].sum(axis=1)
+    limit = float(np.quantile(resting[:, told].sum(axis=1), 0.99)) if known else 0.0
+    called = assessed & (distinct >= settings["cycling_genes"]) & (umi > limit)
+    return Cycling(called, assessed, target, limit, len(resting) if known else 0, told)
+
+
+def share_bounds(x: int, n: int) -> tuple[float, float]:
+    """Exact one-sided 95% bounds of a share, lower and upper; (0, 1) when ``n`` is 0."""
+    if n <= 0:
+        return 0.0, 1.0
+    lower = float(special.betaincinv(x, n - x + 1, 0.05)) if x > 0 else 0.0
+    upper = float(special.betaincinv(x + 1, n - x, 0.95)) if x < n else 1.0
+    return lower, upper
+
+
+def p_rise(then: tuple[int, int], now: tuple[int, int], *, factor: float) -> float:
+    """P(share now >= ``factor`` x share then), each ``(cycling, n)`` with a Jeffreys posterior; NaN without cells."""
+    if not then[1] or not now[1]:
+        return float("nan")
+    grid = (np.arange(2000) + 0.5) / 2000
+    before = special.betaincinv(then[0] + 0.5, then[1] - then[0] + 0.5, grid)
+    bar = np.minimum(factor * before, 1.0)
+    return float(1 - special.betainc(now[0] + 0.5, now[1] - now[0] + 0.5, bar).mean())

@@ -1,0 +1,90 @@
+"""What the state of a clone's cells adds to its growth: rest that is supported, and waking (science 4.5 [J]).
+
+State alone is never enough: a clone of which no cell cycles may grow (science 4.3), and adhesion is no proof of rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from .cycling import p_rise
+from .gene_sets import CYCLING
+from .state import ALL
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Whether the state at one day supports rest (None: not assessed), and why, in words."""
+
+    supported: bool | None
+    words: str
+
+
+NOT_ASSESSED = Rest(None, "state evidence not assessed")
+
+
+def rest_of(
+    state: pd.DataFrame, clone: str, day: int, expanding: Sequence[tuple[str, int]], *, settings: Mapping[str, Any]
+) -> Rest:
+    """State evidence of one clone at one day, from what was known by then.
+
+    Parameters
+    ----------
+    state
+        ``evolution/{patient}.state.tsv``.
+    expanding
+        (clone, day) labelled expanding up to this day.
+    settings
+        of ``label_clones``: rest_cells, rest_percentile, rest_programmes.
+    """
+    here = state[(state["clone"] == clone) & (state["day"] == day)]
+    cycling = here[here["measure"] == CYCLING]
+    if cycling.empty or not cycling["n_used"].iloc[0]:
+        return NOT_ASSESSED
+    row = cycling.iloc[0]
+    words = f"cycling {int(row['n_positive'])} of {int(row['n_used'])} (at most {row['upper']:.2%})"
+    lively = reference_share(state, day, expanding, settings=settings)
+    if lively is None:
+        return Rest(False, f"{words}; no earlier sample or expanding clone to compare with")
+    slow = row["n_used"] >= settings["rest_cells"] and row["upper"] <= lively[0] / 2
+    words += f", {'' if slow else 'not '}at most half of {lively[0]:.2%} ({lively[1]})"
+    of = here[here["measure"].isin(list(settings["rest_programmes"])) & here["percentile"].notna()]
+    high = of[of["percentile"] >= settings["rest_percentile"]]
+    if of.empty:
+        return Rest(False, f"{words}; programmes not assessed")
+    shown = (high if len(high) else of).sort_values("percentile", ascending=False, kind="stable").iloc[0]
+    words += f"; {shown['measure']} at percentile {shown['percentile']:.0f}"
+    return Rest(bool(slow and len(high)), words)
+
+
+def reference_share(
+    state: pd.DataFrame, day: int, expanding: Sequence[tuple[str, int]], *, settings: Mapping[str, Any]
+) -> tuple[float, str] | None:
+    """The patient's own lively share: the smaller of that at the first sampling day and of expanding clones.
+
+    None where no such sample before ``day`` (or expanding clone up to it) has ``rest_cells`` cells.
+    """
+    cycling = state[(state["measure"] == CYCLING) & (state["n_used"] >= settings["rest_cells"])]
+    first = cycling[(cycling["clone"] == ALL) & (cycling["day"] == state["day"].min()) & (cycling["day"] < day)]
+    found = [(float(r.value), f"all malignant cells, day {int(r.day)}") for r in first.itertuples()]
+    for clone, when in expanding:
+        of = cycling[(cycling["clone"] == clone) & (cycling["day"] == when) & (cycling["day"] <= day)]
+        found += [(float(r.value), f"{clone}, day {when}") for r in of.itertuples()]
+    return min(found) if found else None
+
+
+def woke(
+    state: pd.DataFrame, clone: str, rested: Sequence[int], day: int, *, settings: Mapping[str, Any]
+) -> tuple[float, str] | None:
+    """P(cycling share at least ``waking_factor`` x that of the last day of rest), and words; None if not assessed."""
+    of = state[(state["measure"] == CYCLING) & (state["clone"] == clone) & (state["n_used"] > 0)].set_index("day")
+    earlier = [d for d in rested if d in of.index and d < day]
+    if not earlier or day not in of.index:
+        return None
+    x0, n0, x1, n1 = of.loc[[earlier[-1], day], ["n_positive", "n_used"]].to_numpy(dtype=int).ravel().tolist()
+    p = p_rise((x0, n0), (x1, n1), factor=settings["waking_factor"])
+    return p, f"state-only: cycling {x1} of {n1}, {x0} of {n0} on day {earlier[-1]}"
