@@ -78,14 +78,18 @@ def edited(checkout: Path) -> Iterator:
         path.write_bytes(content)
 
 
+#: What reads the tiers, directly or through other tables.
+AFTER_LABELS = {"score_landmarks", "annotate_risk", "report_patient", "report_cohort", "record_run"}
+
+
 @pytest.mark.parametrize(
     ("module", "own", "follows"),
     [
         # cure: nothing but the score and the pages that show it
-        ("cure/combine.py", {"score_landmarks"}, {"report_patient", "report_cohort", "record_run"}),
-        ("cure/qlq.py", {"score_qol"}, {"score_landmarks", "report_patient", "report_cohort", "record_run"}),
+        ("cure/combine.py", {"score_landmarks"}, {"annotate_risk", "report_patient", "report_cohort", "record_run"}),
+        ("cure/qlq.py", {"score_qol"}, AFTER_LABELS),
         # evolution: labels feed the score
-        ("evolution/labels.py", {"label_clones"}, {"score_landmarks", "report_patient", "report_cohort", "record_run"}),
+        ("evolution/labels.py", {"label_clones"}, AFTER_LABELS),
     ],
 )
 def test_editing_a_module_reruns_its_rules_and_what_follows(

@@ -1,6 +1,6 @@
 # Needs: clinical tables (all optional), clone fractions, joint draws, labels and resistance per patient.
 # Gives: scored quality-of-life forms, and per patient and landmark the tier, the score, its
-# intervals and the reason in words. Research use only.
+# intervals and the reason in words; risk, apart from it. Research use only.
 
 FOLLOWED = [p for p in COHORT.patients if p not in COHORT.healthy]
 
@@ -68,3 +68,30 @@ rule score_landmarks:
         seed=config["seed"],
     script:
         "../../scripts/score_landmarks.py"
+
+
+rule annotate_risk:
+    """Stage every landmark by what was known of genome and laboratory then, apart from the state."""
+    input:
+        landmarks="results/cure/landmarks.tsv",
+        response=clinical("response"),
+        therapy=clinical("therapy"),
+        cytogenetics=clinical("cytogenetics"),
+        panels=expand("results/copy_number/{patient}.panel.tsv", patient=FOLLOWED),
+        fractions=expand("results/evolution/{patient}.fractions.tsv", patient=FOLLOWED),
+    output:
+        risk="results/cure/risk.tsv",
+    log:
+        "logs/annotate_risk.log",
+    benchmark:
+        "benchmarks/annotate_risk/all.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=settings("annotate_risk"),
+        patients=FOLLOWED,
+        code=code("annotate_risk"),
+        seed=config["seed"],
+    script:
+        "../../scripts/annotate_risk.py"

@@ -26,7 +26,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "label_clones",
         "assess_resistance",
     ),
-    "cure": ("score_qol", "score_landmarks"),
+    "cure": ("score_qol", "score_landmarks", "annotate_risk"),
     "report": ("report_sample", "report_patient", "compare_truth", "report_cohort", "record_run"),
 }
 
@@ -102,6 +102,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "D", "C", "F", "Q", "M", "coverage", "reason",
     ),
     "cure.qol": ("patient", "day", "instrument", "scale", "score", "problem"),
+    "cure.risk": ("patient", "day", "system", "result", "missing", "evidence", "note", "use"),
     "report.truth": ("patient", "quantity", "timepoint", "clone", "truth", "estimate", "lower", "upper", "unit"),
 }  # fmt: skip
 
@@ -117,6 +118,7 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "tc_confidence", "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event",
     "method", "compartment", "finding", "clones", "parts", "copies",
     "cell_state", "type_rule", "panel_type", "model_label", "sort", "measure",
+    "system", "missing", "use",
 })  # fmt: skip
 
 #: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).

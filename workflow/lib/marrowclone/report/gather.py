@@ -102,6 +102,7 @@ class Patient:
     trajectory: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVIDENCE["trajectory"])))
     landmarks: pd.DataFrame = field(default_factory=lambda: empty("cure.landmarks"))
     qol: pd.DataFrame = field(default_factory=lambda: empty("cure.qol"))
+    risk: pd.DataFrame = field(default_factory=lambda: empty("cure.risk"))
     clinical: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     qc_facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -162,7 +163,7 @@ def read_patient(
         paths of the QC tables of these samples; ``qc_facts`` of their ``qc.json``, whose warnings are ``warnings``.
     paths
         path by field: those of :data:`PATIENT_TABLES`, and the cohort's ``cells``,
-        ``microenvironment``, ``landmarks`` and ``qol``. Files that are not there give empty frames.
+        ``microenvironment``, ``landmarks``, ``qol`` and ``risk``. Files that are not there give empty frames.
     clinical
         the cohort's clinical tables by name.
     """
@@ -174,6 +175,7 @@ def read_patient(
     around = read_one("embedding.microenvironment", paths.get("microenvironment"))
     landmarks = read_one("cure.landmarks", paths.get("landmarks"))
     qol = read_one("cure.qol", paths.get("qol"))
+    risk = read_one("cure.risk", paths.get("risk"))
     facts = read_qc_facts(qc_facts)
     return Patient(
         name=name,
@@ -183,6 +185,7 @@ def read_patient(
         microenvironment=around[around["patient"] == name].reset_index(drop=True),
         landmarks=landmarks[landmarks["patient"] == name].sort_values("day").reset_index(drop=True),
         qol=qol[qol["patient"] == name].sort_values("day", kind="stable").reset_index(drop=True),
+        risk=risk[risk["patient"] == name].reset_index(drop=True),
         clinical=clinical,
         warnings=[f"{name}: {text}" for name, mine in facts.items() for text in mine.get("warnings", [])],
         qc_facts=facts,

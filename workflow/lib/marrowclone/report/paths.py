@@ -42,6 +42,7 @@ PER_COHORT: dict[str, str] = {
     "microenvironment": "results/embedding/microenvironment.tsv",
     "landmarks": "results/cure/landmarks.tsv",
     "qol": "results/cure/qol.tsv",
+    "risk": "results/cure/risk.tsv",
 }
 #: Read for the comparison with the truth.
 COMPARED: tuple[str, ...] = ("malignant", "clone_cells", "arms", "fractions", "burden")
