@@ -79,14 +79,17 @@ def edited(checkout: Path) -> Iterator:
 
 
 #: What reads the tiers, directly or through other tables.
-AFTER_LABELS = {"score_landmarks", "annotate_risk", "report_patient", "report_cohort", "record_run"}
+AFTER_LABELS = {
+    "score_landmarks", "annotate_risk", "compare_landmarks", "compare_qol", "vary_judgement", "report_patient",
+    "report_cohort", "record_run",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("module", "own", "follows"),
     [
         # cure: nothing but the score and the pages that show it
-        ("cure/combine.py", {"score_landmarks"}, {"annotate_risk", "report_patient", "report_cohort", "record_run"}),
+        ("cure/combine.py", {"score_landmarks"}, AFTER_LABELS),
         ("cure/qlq.py", {"score_qol"}, AFTER_LABELS),
         # evolution: labels feed the score
         ("evolution/labels.py", {"label_clones"}, AFTER_LABELS),

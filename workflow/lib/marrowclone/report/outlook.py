@@ -1,4 +1,4 @@
-"""Risk of a patient on its page: apart from the state, and labelled so."""
+"""What follows a patient's state on its page: how the score changed, and risk, apart and labelled so."""
 
 from __future__ import annotations
 
@@ -40,6 +40,34 @@ def risk_table(risk: pd.DataFrame) -> Table | None:
     )
 
 
+def change_table(changes: pd.DataFrame) -> Table | None:
+    """Every landmark against the one before (``cure.changes`` of one patient); None without any."""
+    if not len(changes):
+        return None
+    rows = [
+        [words.number(r.from_day), words.number(r.to_day), f"{r.tier_from or '–'} to {r.tier_to or '–'}",
+         words.number(r.delta, 2), words.between(r.lower, r.upper, as_share=False), words.probability(r.p_higher),
+         str(r.call), str(r.components) or "–"]
+        for r in rows_of(changes)
+    ]  # fmt: skip
+    return Table(
+        [
+            "From day",
+            "To day",
+            "Tier",
+            "Change of score",
+            "90% (measurement)",
+            "Chance it rose",
+            "Call",
+            "Known at both",
+        ],
+        rows,
+        caption="Change since the landmark before, over components known at both",
+        numeric=frozenset({0, 1, 3, 4, 5}),
+        folded=True,
+    )
+
+
 def apart(patient: Patient) -> list[Table]:
-    """Tables that follow the state: what risk the patient carries."""
-    return [t for t in (risk_table(patient.risk),) if t is not None]
+    """Tables that follow the state: its change, then the risk."""
+    return [t for t in (change_table(patient.changes), risk_table(patient.risk)) if t is not None]
