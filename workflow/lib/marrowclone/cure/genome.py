@@ -88,7 +88,7 @@ def _by_rna(
     if carriers:
         best = own.loc[own["verdict"] == PRESENT, "posterior"].astype(float).max()
         return Event(True, _largest_share(fractions, carriers), f"RNA (posterior {best:.2f})")
-    absent = event != "del(1p32)" and bool((own["verdict"] == ABSENT).all()) and clones <= set(own["clone"])
+    absent = event != "del(1p32)" and bool((own["verdict"] == ABSENT).all()) and set(clones) <= set(own["clone"])
     return Event(False, 0.0, "RNA") if absent else Event(None)
 
 
