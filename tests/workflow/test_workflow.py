@@ -78,20 +78,23 @@ def edited(checkout: Path) -> Iterator:
         path.write_bytes(content)
 
 
+#: What reads the tiers, directly or through other tables.
+AFTER_LABELS = {
+    "score_landmarks", "annotate_risk", "compare_landmarks", "compare_qol", "vary_judgement", "report_patient",
+    "report_cohort", "record_run",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("module", "own", "follows"),
     [
         # cure: nothing but the score and the pages that show it
-        ("cure/combine.py", {"score_landmarks"}, {"report_patient", "report_cohort", "record_run"}),
-        ("cure/qlq.py", {"score_qol"}, {"score_landmarks", "report_patient", "report_cohort", "record_run"}),
+        ("cure/combine.py", {"score_landmarks"}, AFTER_LABELS),
+        ("cure/qlq.py", {"score_qol"}, AFTER_LABELS),
         # evolution: labels feed the score
-        ("evolution/labels.py", {"label_clones"}, {"score_landmarks", "report_patient", "report_cohort", "record_run"}),
+        ("evolution/labels.py", {"label_clones"}, AFTER_LABELS),
         # the state of cells feeds the labels
-        (
-            "evolution/scores.py",
-            {"assess_states"},
-            {"label_clones", "score_landmarks", "report_patient", "report_cohort", "record_run"},
-        ),
+        ("evolution/scores.py", {"assess_states"}, {"label_clones", *AFTER_LABELS}),
     ],
 )
 def test_editing_a_module_reruns_its_rules_and_what_follows(

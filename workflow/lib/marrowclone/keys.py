@@ -27,7 +27,14 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "label_clones",
         "assess_resistance",
     ),
-    "cure": ("score_qol", "score_landmarks"),
+    "cure": (
+        "score_qol",
+        "score_landmarks",
+        "annotate_risk",
+        "compare_landmarks",
+        "compare_qol",
+        "vary_judgement",
+    ),
     "report": ("report_sample", "report_patient", "compare_truth", "report_cohort", "record_run"),
 }
 
@@ -106,6 +113,22 @@ TABLES: dict[str, tuple[str, ...]] = {
         "D", "C", "F", "Q", "M", "coverage", "reason",
     ),
     "cure.qol": ("patient", "day", "instrument", "scale", "score", "problem"),
+    "cure.risk": ("patient", "day", "system", "result", "missing", "evidence", "note", "use"),
+    "cure.changes": (
+        "patient", "from_day", "to_day", "tier_from", "tier_to", "delta", "lower", "upper", "total_lower",
+        "total_upper", "p_higher", "call", "components", "reason", "use",
+    ),
+    "cure.qol_change": (
+        "patient", "from_day", "to_day", "reference", "instrument", "scale", "score_from", "score_to", "change",
+        "verdict", "use",
+    ),
+    "cure.completion": (
+        "patient", "day", "instrument", "form_day", "status", "scales_scored", "items_answered", "proxy", "use",
+    ),
+    "cure.sensitivity": (
+        "patient", "day", "constant", "mark", "default", "value", "css", "css_lower", "css_upper", "change", "tier",
+        "tier_changes", "tau", "flips", "use",
+    ),
     "report.truth": ("patient", "quantity", "timepoint", "clone", "truth", "estimate", "lower", "upper", "unit"),
 }  # fmt: skip
 
@@ -121,6 +144,8 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "tc_confidence", "tc_reason", "check", "other_sample", "assay", "result", "modality", "response", "event",
     "method", "compartment", "finding", "clones", "parts", "copies",
     "cell_state", "type_rule", "panel_type", "model_label", "sort", "measure",
+    "system", "missing", "use",
+    "tier_from", "tier_to", "components", "constant", "mark", "tier_changes", "status", "proxy",
 })  # fmt: skip
 
 #: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).

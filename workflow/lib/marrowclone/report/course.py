@@ -11,6 +11,7 @@ from .evidence import trajectory_class
 from .figures import burden as burden_figure
 from .figures import quality, score, timeline
 from .gather import Patient
+from .outlook import apart
 from .rows import rows_of
 
 
@@ -99,6 +100,7 @@ def trajectory_section(patient: Patient) -> Section:
             folded=True,
         )
     )
+    section.tables += apart(patient)
     return section
 
 

@@ -103,6 +103,8 @@ class Patient:
     trajectory: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EVIDENCE["trajectory"])))
     landmarks: pd.DataFrame = field(default_factory=lambda: empty("cure.landmarks"))
     qol: pd.DataFrame = field(default_factory=lambda: empty("cure.qol"))
+    risk: pd.DataFrame = field(default_factory=lambda: empty("cure.risk"))
+    changes: pd.DataFrame = field(default_factory=lambda: empty("cure.changes"))
     clinical: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     qc_facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -164,7 +166,8 @@ def read_patient(
         paths of the QC tables of these samples; ``qc_facts`` of their ``qc.json``, whose warnings are ``warnings``.
     paths
         path by field: those of :data:`PATIENT_TABLES`, and the cohort's ``cells``,
-        ``microenvironment``, ``landmarks`` and ``qol``. Files that are not there give empty frames.
+        ``microenvironment``, ``landmarks``, ``qol``, ``risk`` and ``changes``. Files that are not there give empty
+        frames.
     clinical
         the cohort's clinical tables by name.
     """
@@ -176,6 +179,8 @@ def read_patient(
     around = read_one("embedding.microenvironment", paths.get("microenvironment"))
     landmarks = read_one("cure.landmarks", paths.get("landmarks"))
     qol = read_one("cure.qol", paths.get("qol"))
+    risk = read_one("cure.risk", paths.get("risk"))
+    changes = read_one("cure.changes", paths.get("changes"))
     facts = read_qc_facts(qc_facts)
     return Patient(
         name=name,
@@ -185,6 +190,8 @@ def read_patient(
         microenvironment=around[around["patient"] == name].reset_index(drop=True),
         landmarks=landmarks[landmarks["patient"] == name].sort_values("day").reset_index(drop=True),
         qol=qol[qol["patient"] == name].sort_values("day", kind="stable").reset_index(drop=True),
+        risk=risk[risk["patient"] == name].reset_index(drop=True),
+        changes=changes[changes["patient"] == name].reset_index(drop=True),
         clinical=clinical,
         warnings=[f"{name}: {text}" for name, mine in facts.items() for text in mine.get("warnings", [])],
         qc_facts=facts,

@@ -43,6 +43,8 @@ PER_COHORT: dict[str, str] = {
     "microenvironment": "results/embedding/microenvironment.tsv",
     "landmarks": "results/cure/landmarks.tsv",
     "qol": "results/cure/qol.tsv",
+    "risk": "results/cure/risk.tsv",
+    "changes": "results/cure/changes.tsv",
 }
 #: Read for the comparison with the truth.
 COMPARED: tuple[str, ...] = ("malignant", "clone_cells", "arms", "fractions", "burden")
@@ -59,6 +61,9 @@ UNREAD: tuple[str, ...] = (
     "results/clones/{patient}.seg",
     "results/evolution/{patient}.nwk",
     "results/evolution/{patient}.draws.parquet",
+    "results/cure/qol_change.tsv",
+    "results/cure/completion.tsv",
+    "results/cure/sensitivity.tsv",
 )
 #: Files of the samples whose counts are freed of ambient RNA, where that option is on.
 OF_DENOISED: tuple[str, ...] = ("results/cells/{sample}.denoised.h5ad", "results/cells/{sample}.denoised.json")
