@@ -7,7 +7,7 @@ the rich ones teach. A cell that fits no clone well enough stays unassigned.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,16 @@ from scipy import sparse
 
 from ..keys import MALIGNANT, TABLES
 from .evidence import Evidence, segment_evidence
+from .extra import Extra, build_terms
 from .model import Fit, Frame, build_frame
 from .select import misassignment, select_clones, separation
+from .terms import in_words
 
 SELECTION_COLUMNS: tuple[str, ...] = (
     "k", "log_likelihood", "n_parameters", "bic", "smallest", "resolvable", "chosen", "note",
 )  # fmt: skip
 SUMMARY_COLUMNS: tuple[str, ...] = (
-    "clone", "n_cells", "n_assigned", "nearest", "events", "d_prime", "misassignment", "note",
+    "clone", "n_cells", "n_assigned", "nearest", "events", "d_prime", "misassignment", "evidence", "note",
 )  # fmt: skip
 NOT_RESOLVED = "not resolved"
 
@@ -89,6 +91,7 @@ def infer_clones(
     *,
     settings: Mapping[str, Any],
     seed: int,
+    extra: Extra | None = None,
 ) -> Clones:
     """Learn a patient's clones and assign its malignant cells.
 
@@ -107,6 +110,8 @@ def infer_clones(
         section ``clones.infer_clones`` of the configuration.
     seed
         for the clustering starts; everything else is deterministic.
+    extra
+        alleles, mitochondrial variants, clonotypes where the user has them; without them nothing changes.
 
     Returns
     -------
@@ -135,6 +140,8 @@ def infer_clones(
     if len(evidence.segments) < 2 or readable.sum() < int(settings["min_malignant"]):
         return _one_clone(cells, f"{NOT_RESOLVED}: too few counts on {len(evidence.segments)} readable arms")
     frame = build_frame(evidence, settings=settings)
+    if extra is not None:
+        frame = replace(frame, terms=build_terms(extra, evidence.cells, settings=settings))
     selection = select_clones(frame, settings=settings, seed=seed)
     fit = by_size(selection.fit)
     table = assign(evidence, fit, min_posterior=float(settings["min_posterior"]))
@@ -145,14 +152,12 @@ def by_size(fit: Fit) -> Fit:
     """The fit with its clones in order of size over all timepoints; ties by their profiles."""
     size = np.bincount(fit.posterior.argmax(axis=1), minlength=fit.k)
     order = sorted(range(fit.k), key=lambda k: (-size[k], -fit.posterior[:, k].sum(), tuple(fit.mu[k])))
-    return Fit(
-        fit.mu[order],
-        fit.offset,
-        fit.weight[:, order],
-        fit.covariance,
-        fit.posterior[:, order],
-        fit.log_likelihood,
-        fit.n_parameters,
+    return replace(
+        fit,
+        mu=fit.mu[order],
+        weight=fit.weight[:, order],
+        posterior=fit.posterior[:, order],
+        term_levels=tuple(levels[order] for levels in fit.term_levels),
     )
 
 
@@ -176,7 +181,7 @@ def assign(evidence: Evidence, fit: Fit, *, min_posterior: float) -> pd.DataFram
 
 
 def summarise(frame: Frame, fit: Fit, cells: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """What tells each clone from its nearest: arms with their log2 shift, d', expected misassignment."""
+    """What tells each clone from its nearest: arms with their log2 shift, d', misassignment, other evidence."""
     distance, _, _ = separation(frame, fit)
     np.fill_diagonal(distance, np.inf)
     size = np.bincount(fit.posterior.argmax(axis=1), minlength=fit.k)
@@ -186,13 +191,15 @@ def summarise(frame: Frame, fit: Fit, cells: pd.DataFrame, notes: list[str]) -> 
         note = "; ".join(notes) if k == 0 else ""
         row: dict[str, Any] = {"clone": f"c{k + 1}", "n_cells": int(size[k]), "n_assigned": 0, "note": note}
         row["n_assigned"] = int(assigned.get(row["clone"], 0))
-        row |= {"nearest": "", "events": "", "d_prime": np.nan, "misassignment": np.nan}
+        row |= {"nearest": "", "events": "", "d_prime": np.nan, "misassignment": np.nan, "evidence": ""}
         if fit.k > 1:
             j = int(distance[k].argmin())
             shift = (fit.mu[k] - fit.mu[j]) / np.log(2)
             moved = np.flatnonzero(np.abs(shift) > 1e-6)
             row["nearest"] = f"c{j + 1}"
             row["events"] = " ".join(f"{frame.evidence.names[b]}:{shift[b]:+.2f}" for b in moved)
+            words = ["copy number"] if len(moved) else []
+            row["evidence"] = "; ".join([*words, *in_words(frame.terms, fit.term_levels, k, j)])
             row["d_prime"] = float(distance[k, j])
             row["misassignment"] = misassignment(distance[k, j], size[k], size[j])
             pure = [s for i, s in enumerate(frame.evidence.samples) if _fills(frame, fit, i, k)]
@@ -226,7 +233,7 @@ def _one_clone(cells: pd.DataFrame, note: str) -> Clones:
     table = table.assign(clone="c1", posterior=1.0, best_clone="c1", p_c1=1.0)
     n = len(table)
     selection = {"k": 1, "n_parameters": 0, "smallest": n, "resolvable": False, "chosen": True, "note": note}
-    summary = {"clone": "c1", "n_cells": n, "n_assigned": n, "nearest": "", "events": "", "note": note}
+    summary = {"clone": "c1", "n_cells": n, "n_assigned": n, "nearest": "", "events": "", "evidence": "", "note": note}
     return Clones(
         table,
         pd.DataFrame([selection]).reindex(columns=list(SELECTION_COLUMNS)),

@@ -24,6 +24,7 @@ from scipy import sparse
 
 from .evidence import Evidence
 from .levels import align_levels
+from .terms import Term, choose_all, log_likelihood
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Frame:
         prior standard deviation of a capture's offsets, natural log (S).
     trunk
         log dosage of all cells pooled (B).
+    terms
+        evidence beside the counts, where the user has it.
     """
 
     evidence: Evidence
@@ -49,6 +52,7 @@ class Frame:
     stabilised: np.ndarray
     tau: np.ndarray
     trunk: np.ndarray
+    terms: tuple[Term, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,10 @@ class Fit:
         of the data, with the log prior of the offsets (natural log).
     n_parameters
         free levels of segments plus K - 1 fractions.
+    term_levels
+        level per clone and feature of each term of the frame (K x F indices each).
+    term_parameters, term_cost
+        free levels of the terms, and what they add to the BIC.
     """
 
     mu: np.ndarray
@@ -80,6 +88,9 @@ class Fit:
     posterior: np.ndarray
     log_likelihood: float
     n_parameters: int
+    term_levels: tuple[np.ndarray, ...] = ()
+    term_parameters: int = 0
+    term_cost: float = 0.0
 
     @property
     def k(self) -> int:
@@ -92,7 +103,8 @@ class Fit:
         The extra 2 log B per level pays for having looked for it among B segments.
         """
         penalty = np.log(max(n_cells, 2)) * self.n_parameters
-        return -2 * self.log_likelihood + penalty + 2 * np.log(max(n_segments, 2)) * (self.n_parameters - self.k + 1)
+        chosen = 2 * np.log(max(n_segments, 2)) * (self.n_parameters - self.k + 1)
+        return -2 * self.log_likelihood + penalty + chosen + self.term_cost
 
 
 def stabilise(counts: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
@@ -156,6 +168,7 @@ def expect(frame: Frame, fit: Fit) -> tuple[np.ndarray, float]:
         log_p[:, k] = -0.5 * ((residual @ root) ** 2).sum(axis=1)
     log_p += np.log(np.maximum(fit.weight, 1e-12))[e.sample]
     log_p -= 0.5 * (logdet + len(fit.mu[0]) * np.log(2 * np.pi))
+    log_p += log_likelihood(frame.terms, fit.term_levels)
     top = log_p.max(axis=1, keepdims=True)
     p = np.exp(log_p - top)
     total = p.sum(axis=1, keepdims=True)
@@ -211,7 +224,9 @@ def maximise(frame: Frame, fit: Fit, posterior: np.ndarray, *, settings: Mapping
     scatter /= max(len(e.cells), 1)
     shrink = n_segments / (n_segments + len(e.cells))
     covariance = (1 - shrink) * scatter + np.diag(shrink * np.diag(scatter) + 1e-6)
-    return Fit(mu, offset, weight, covariance, posterior, fit.log_likelihood, int(n_levels) + k - 1)
+    parameters = int(n_levels) + k - 1
+    chosen = choose_all(frame.terms, posterior)
+    return Fit(mu, offset, weight, covariance, posterior, fit.log_likelihood, parameters, *chosen)
 
 
 def start(frame: Frame, posterior: np.ndarray) -> Fit:

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.cluster.vq import kmeans2
 from scipy.special import ndtr
 
+from . import terms
 from .model import Fit, Frame, means, run_em, stabilise, start
 
 #: Shifts that a split is looked for with: one copy lost, one gained (2 to 1, 2 to 3, 3 to 2; natural log).
@@ -72,6 +73,8 @@ def separation(frame: Frame, fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarr
             total[i, j] = np.sqrt(max(float(delta @ inverse @ delta), 0.0))
             events[i, j] = int(differs.sum())
             largest[i, j] = float((np.abs(delta) / sd).max(initial=0.0))
+    if frame.terms:
+        total = np.sqrt(total**2 + terms.separation(frame.terms, fit.term_levels, fit.posterior)[0])
     return total, events, largest
 
 
@@ -91,12 +94,14 @@ def unresolved(frame: Frame, fit: Fit, *, settings: Mapping[str, Any]) -> tuple[
     """The clone that may least be reported, its nearest, and why; None when all may.
 
     Rule (science 2.3 [J]): at least max(20 cells, 3 x expected misassignment x size of the
-    nearest clone), and two distinguishing events or one with d' >= 4. The misassignment is
-    that of the posterior, Phi(-(d'/2 + log(size ratio)/d')), which is Phi(-d'/2) for clones of equal size.
+    nearest clone), and two distinguishing events, one with d' >= 4, or alleles, mtDNA or
+    clonotype that differ. The misassignment is that of the posterior, Phi(-(d'/2 +
+    log(size ratio)/d')), which is Phi(-d'/2) for clones of equal size.
     """
     if fit.k == 1:
         return None
     d, events, largest = separation(frame, fit)
+    _, confirmed = terms.separation(frame.terms, fit.term_levels, fit.posterior)
     size = np.bincount(fit.posterior.argmax(axis=1), minlength=fit.k)
     np.fill_diagonal(d, np.inf)
     for i in sorted(range(fit.k), key=lambda c: (size[c], c)):
@@ -105,7 +110,8 @@ def unresolved(frame: Frame, fit: Fit, *, settings: Mapping[str, Any]) -> tuple[
         floor = max(float(settings["min_cells"]), float(settings["misassignment_factor"]) * wrong * size[j])
         if size[i] < floor and size[i] <= size[j]:
             return i, j, f"{size[i]} cells, fewer than the {floor:.0f} that can be told from its nearest clone"
-        if events[i, j] < int(settings["min_events"]) and largest[i, j] < float(settings["min_d_prime"]):
+        few = events[i, j] < int(settings["min_events"]) and largest[i, j] < float(settings["min_d_prime"])
+        if few and not confirmed[i, j]:
             return i, j, f"{events[i, j]} distinguishing arm(s), the strongest with d' {largest[i, j]:.1f}"
     return None
 
@@ -159,6 +165,18 @@ def propose_splits(frame: Frame, fit: Fit, *, n_proposals: int) -> list[np.ndarr
     return proposals
 
 
+def propose_by_terms(frame: Frame, fit: Fit, *, n_proposals: int) -> list[np.ndarray]:
+    """Guesses in which one clone is split by one feature of the evidence beside the counts."""
+    proposals: list[np.ndarray] = []
+    for gain, k, part in terms.split_parts(frame.terms, fit.term_levels, fit.posterior)[:n_proposals]:
+        if gain > 0:
+            split = fit.posterior[:, k] * part
+            posterior = np.column_stack([fit.posterior, split])
+            posterior[:, k] -= split
+            proposals.append(posterior)
+    return proposals
+
+
 def propose_captures(frame: Frame, fit: Fit) -> list[np.ndarray]:
     """Guesses in which the cells of one capture are a clone of their own.
 
@@ -207,6 +225,7 @@ def select_clones(frame: Frame, *, settings: Mapping[str, Any], seed: int) -> Se
     current, worse = base, 0
     for k in range(2, int(settings["max_clones"]) + 1):
         guesses = propose_splits(frame, current, n_proposals=N_PROPOSALS)
+        guesses += propose_by_terms(frame, current, n_proposals=N_PROPOSALS)
         guesses += propose_captures(frame, current)
         guesses += propose_clusters(frame, base, k, n_starts=int(settings["n_restarts"]), seed=seed)
         tried = [run_em(frame, start(frame, guess), settings=settings, n_iterations=FIRST_LOOK) for guess in guesses]
@@ -250,7 +269,7 @@ def selection_table(
             {
                 "k": k,
                 "log_likelihood": fit.log_likelihood,
-                "n_parameters": fit.n_parameters,
+                "n_parameters": fit.n_parameters + fit.term_parameters,
                 "bic": fit.bic(n, n_segments),
                 "smallest": smallest(fit),
                 "resolvable": k in allowed,
