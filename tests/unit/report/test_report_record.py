@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from marrowclone.keys import RESEARCH_USE_ONLY
 from marrowclone.report.crate import crate
 from marrowclone.report.facts import flat, versions
 from marrowclone.report.record import digests, git_commit, run_record
@@ -64,6 +65,7 @@ def test_the_crate_is_read_by_the_rocrate_library(record: dict, tmp_path: Path) 
 
 def test_every_reference_of_the_crate_resolves(record: dict) -> None:
     graph = crate(record, folder=Path("results"), date_published="")["@graph"]
+    assert RESEARCH_USE_ONLY in next(e for e in graph if e["@id"] == "./")["description"]
     ids = {e["@id"] for e in graph} | {"https://w3id.org/ro/crate/1.1"}
     for entity in graph:
         for value in entity.values():

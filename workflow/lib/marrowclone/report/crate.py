@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..keys import RESEARCH_USE_ONLY
+
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 FORMATS = {
     ".tsv": "text/tab-separated-values", ".gz": "application/gzip", ".html": "text/html", ".json": "application/json",
@@ -70,7 +72,7 @@ def crate(record: Mapping[str, Any], *, folder: Path, date_published: str) -> di
         "@type": "Dataset",
         "name": "marrowclone results",
         "description": "Myeloma clones through treatment, from single-cell counts to a cure spectrum. "
-        "{RESEARCH_USE_ONLY}",
+        + RESEARCH_USE_ONLY,
         "license": "See the licences of the input data; the pipeline's own licence does not extend to results.",
         "hasPart": [{"@id": f["@id"]} for f in files],
         "mentions": {"@id": "#run"},
