@@ -51,6 +51,10 @@ demo: $(STAMP) $(DEMO)/cohort.json ## the whole pipeline on the embedded demo co
 	@$(BIN)/python -m marrowclone.report.truth_table $(DEMO)/results/report/truth.tsv
 	@echo "report: $(CURDIR)/$(DEMO)/results/report/index.html"
 
+.PHONY: validate
+validate: $(STAMP) ## the cure score on a simulated cohort of known truth, or on yours (PATIENTS=300, ARGS="--landmarks ... --outcome ...")
+	PYTHONPATH=workflow/lib $(BIN)/python -m marrowclone.cure.validate --patients $(or $(PATIENTS),300) --out validation $(ARGS)
+
 .PHONY: real-data
 real-data: $(STAMP) ## the pipeline on two public data sets, not myeloma (DATA=folder, OUT=folder)
 	$(BIN)/python tests/workflow/real_data.py --data "$${DATA:-../shared/data}" --out "$${OUT:-real-data}" --cores $(CORES)

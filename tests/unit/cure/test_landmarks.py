@@ -442,3 +442,27 @@ def test_many_plasma_cells_count_when_newer_than_the_assay():
     assert score(patient([("relapse", 180)], mrd=[negative(100)], **more), 180)["D"] == 0
     low = {"response": [response(180, "CR", bm_pc_percent=2.0)], "therapy": [therapy(5)]}
     assert np.isnan(score(patient([("mrd", 180)], **low), 180)["D"])  # 2% may be normal plasma cells: no word on depth
+
+
+def stable(chains):
+    """MGUS-like: 2e-4 for six years off therapy, the light-chain difference as given."""
+    days = [400 + YEAR * i for i in range(7)]
+    return patient(
+        [("diagnosis", 0)],
+        mrd=[mrd(d, "positive", value=2e-4) for d in days],
+        imaging=[imaging(d) for d in days],
+        response=[
+            response(0, "", crab=True),
+            *[response(d, "CR", kappa_flc=12.0 + c, lambda_flc=12.0) for d, c in zip(days, chains, strict=True)],
+        ],
+        therapy=[therapy(5, 390)],
+    ), days[-1]
+
+
+def test_noise_of_normal_light_chains_is_no_growth_but_a_rise_is():
+    """T4b: a difference of 1 to 4 mg/L between normal chains quadruples by chance; one that reaches 60 does not."""
+    case, day = stable((1.0, 3.0, 0.5, 4.0, 2.0, 1.0, 3.0))
+    assert score(case, day)["tier_label"].startswith("T4b")
+    assert score(case, day, stable_flc_floor=0.0)["tier"] == "T1"
+    case, day = stable((1.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0))
+    assert score(case, day)["tier"] == "T1"

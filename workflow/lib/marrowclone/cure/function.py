@@ -160,7 +160,7 @@ def read_stability(
 
     Every test in it is positive at a level of at most ``stable_level`` (median), and each of
     M-protein and light-chain difference that was measured twice stays within
-    ``stable_marker_change`` of its median; at least one of them must have been. Growth is
+    ``stable_marker_change`` of its median (or its floor); at least one of them must have been. Growth is
     the least-squares slope of ln(level) over those tests, per draw; ``p_stable`` is the share
     of draws that double or halve slower than ``stable_doubling_months``.
     """
@@ -173,7 +173,7 @@ def read_stability(
         positive = (tests.loc[rows, "status"] == "positive").to_numpy()
         if days[-1] == days[0] or not (low & positive).all() or np.isnan(levels[rows]).any():
             continue
-        if not _flat(markers, days[0], days[-1], settings["stable_marker_change"]):
+        if not _flat(markers, days[0], days[-1], settings=settings):
             continue
         time = (days - days.mean()) * 12.0 / 365.25
         growth = time @ np.log(np.maximum(levels[rows], 1e-12)) / (time @ time)
@@ -182,10 +182,19 @@ def read_stability(
     return none
 
 
-def _flat(markers: pd.DataFrame, start: float, stop: float, change: float) -> bool:
+def _flat(markers: pd.DataFrame, start: float, stop: float, *, settings: Mapping[str, Any]) -> bool:
+    """Whether each marker stays near its median: relatively, or within what a laboratory does not tell apart.
+
+    Near nothing, a relative bound is no bound on disease but on the assay: a light-chain
+    difference of 1 mg/L doubles by chance.
+    """
     window = markers[(markers["day"] >= start) & (markers["day"] <= stop)]
-    measured = [v for v in (window[c].dropna().to_numpy() for c in ("m_protein", "dflc")) if len(v) >= 2]
-    return bool(measured) and all(np.all(np.abs(v - np.median(v)) <= change * np.median(v)) for v in measured)
+    floors = {"m_protein": settings["stable_m_protein_floor"], "dflc": settings["stable_flc_floor"]}
+    measured = {c: v for c in floors if len(v := window[c].dropna().to_numpy()) >= 2}
+    return bool(measured) and all(
+        np.all(np.abs(v - np.median(v)) <= max(settings["stable_marker_change"] * np.median(v), floors[c]))
+        for c, v in measured.items()
+    )
 
 
 #: High-risk events of trials' counts (science 2.4): one each, however often and by whatever method found.

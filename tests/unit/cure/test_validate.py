@@ -1,0 +1,116 @@
+"""The validation: simulated courses are what they say, and the yardsticks can fail."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from marrowclone.cure.evaluation import RESULT, at_landmark, discrimination, evaluate, predict_free
+from marrowclone.cure.simulated import CURED, PROGRESSION, simulate_cohort
+from marrowclone.cure.validate import covered, default_settings, main, score_cohort, truth_rows
+from marrowclone.tables import read_result
+
+CHAPTER = default_settings()
+SETTINGS = CHAPTER["score_landmarks"] | {"n_draws": 200}
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    return simulate_cohort(40, seed=3, settings_qol=CHAPTER["score_qol"])
+
+
+def test_the_cured_never_progress_and_the_others_do_when_burden_says_so(cohort):
+    for case in cohort:
+        assert not (case.event and case.group == CURED)
+        if case.event:
+            assert case.burden[case.pfs_day] >= PROGRESSION > case.burden[270 : case.pfs_day].max()
+    assert {c.group for c in cohort} >= {CURED, "regrows"}
+
+
+def test_a_larger_cohort_begins_with_the_smaller(cohort):
+    more = simulate_cohort(41, seed=3, settings_qol=CHAPTER["score_qol"])
+    assert [c.pfs_day for c in more[:40]] == [c.pfs_day for c in cohort]
+
+
+def test_no_t4_or_t5_before_a_relapse_and_burdens_are_covered(cohort):
+    """The bounds of the specification, on a small cohort; docs/cure.md has the large one."""
+    some = cohort[:8]
+    landmarks = score_cohort(some, settings=SETTINGS, seed=3)
+    table = pd.DataFrame(truth_rows(some, landmarks, settings=SETTINGS, seed=3), columns=list(RESULT))
+    rows = table.set_index("measure")["value"]
+    assert rows["T4 or T5 before a relapse within 5 years"] <= 0.02
+    assert rows["tier at most one off"] > 0.8
+    hits, n = covered(cohort, settings=SETTINGS, seed=3)
+    assert n > 40 and 0.8 <= hits / n <= 0.99
+
+
+def toy(n=200, effect=0.08, seed=1):
+    """Landmarks at one year whose score bears on an exponential time by ``effect`` per point."""
+    rng = np.random.default_rng(seed)
+    css = rng.uniform(10, 90, n)
+    time = rng.exponential(40 * np.exp(effect * (css - 50)))
+    stop = rng.uniform(24, 120, n)
+    names = [f"p{i:03d}" for i in range(n)]
+    landmarks = pd.DataFrame(
+        {"patient": names, "day": 365, "css": css, "months_negative": np.where(css > 60, 14.0, 0.0),
+         "mrd_status": np.where(css > 45, "negative", "positive"), "response": "CR"}
+    )  # fmt: skip
+    days = 365 + np.ceil(np.minimum(time, stop) * 30.4375)
+    return landmarks, pd.DataFrame({"patient": names, "pfs_day": days, "pfs_event": time <= stop})
+
+
+def measured(table):
+    return {r["measure"]: r for r in discrimination(table, 12, np.random.default_rng(0))}
+
+
+def test_a_telling_score_beats_its_coarse_forms_and_chance_does_not():
+    found = measured(at_landmark(*toy(), 12))
+    assert found["C of css"]["value"] > 0.75
+    assert found["lead of css over sustained MRD"]["note"] == "the score is better"
+    assert found["C of css, outcomes permuted"]["value"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_score_that_does_not_beat_sustained_mrd_is_said_to_fail():
+    found = measured(at_landmark(*toy(effect=0.0), 12))
+    assert "DOES NOT BEAT SUSTAINED MRD" in found["lead of css over sustained MRD"]["note"]
+
+
+def test_a_benchmark_that_is_the_same_for_all_is_no_rival():
+    landmarks, outcome = toy()
+    found = measured(at_landmark(landmarks.assign(months_negative=0.0), outcome, 12))["lead of css over sustained MRD"]
+    assert np.isnan(found["value"]) and "not compared" in found["note"]
+
+
+def test_only_patients_at_risk_and_known_then_are_compared():
+    landmarks, outcome = toy(n=60)
+    outcome.loc[0, "pfs_day"] = 300
+    landmarks.loc[1, "css"] = np.nan
+    landmarks.loc[2, "day"] = 366
+    landmarks.loc[3, "day"] = 200
+    outcome.loc[4, "pfs_event"] = pd.NA
+    assert not {f"p00{i}" for i in range(5)} & set(at_landmark(landmarks, outcome, 12)["patient"])
+
+
+def test_prediction_follows_the_exponential_law():
+    table = at_landmark(*toy(n=600, seed=5), 12)
+    free = predict_free(table, pd.DataFrame({"css": [30.0, 50.0, 70.0]}), "css")
+    assert free == pytest.approx(np.exp(-24 / (40 * np.exp(0.08 * np.array([-20, 0, 20])))), abs=0.07)
+    same = predict_free(table, table.head(2), "response")
+    assert same == pytest.approx(predict_free(table, table.head(2), None))
+
+
+def test_too_few_patients_are_not_modelled():
+    landmarks, outcome = toy(n=30)
+    table = evaluate(landmarks, outcome, (12,), seed=1)
+    assert len(table) == 1 and "too few" in table["note"][0] and np.isnan(table["value"][0])
+
+
+def test_the_command_reads_a_users_cohort_and_writes_both_forms(tmp_path, capsys):
+    landmarks, outcome = toy(n=80)
+    landmarks.drop(columns="response").to_csv(tmp_path / "landmarks.tsv", sep="\t", index=False)
+    outcome.astype({"pfs_day": int}).to_csv(tmp_path / "outcome.tsv", sep="\t", index=False)
+    given = ["--landmarks", str(tmp_path / "landmarks.tsv"), "--outcome", str(tmp_path / "outcome.tsv")]
+    assert main([*given, "--out", str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out/validation.md").read_text()
+    assert "Research use only" in text and "sustained MRD" in text
+    assert set(read_result(tmp_path / "out/validation.tsv").columns) == set(RESULT)
+    assert main(given[:2]) == 1 and "belong together" in capsys.readouterr().err
