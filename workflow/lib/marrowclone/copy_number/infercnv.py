@@ -91,14 +91,20 @@ def infercnv(
     dense = np.empty((min(chunk, n), windows.n))
     for start in range(0, n, chunk):
         rows = np.arange(start, min(start + chunk, n))
-        pieces = [
-            (rows[i : i + engine.BLOCK], dense[i : min(i + engine.BLOCK, len(rows))])
-            for i in range(0, len(rows), engine.BLOCK)
-        ]
-        found = list(engine.in_order(pieces, lambda piece: engine.smooth_on_cpu(plan, *piece), threads=threads))
-        limit = threshold * engine.standard_deviation([b.sums for b in found], [b.squares for b in found], windows.n)
-        parts += engine.in_order(found, partial(engine.Block.kept, limit=limit), threads=threads)
+        parts += _chunk(plan, rows, dense, threshold, threads)
+    del dense  # before the parts are copied together
     return windows, engine.stack(parts, windows.n)
+
+
+def _chunk(
+    plan: engine.Plan, rows: np.ndarray, dense: np.ndarray, threshold: float, threads: int
+) -> list[sp.csr_matrix]:
+    """Entries of ``rows`` that reach ``threshold`` SDs of theirs; ``dense`` is memory to work in."""
+    block = engine.BLOCK
+    pieces = [(rows[i : i + block], dense[i : min(i + block, len(rows))]) for i in range(0, len(rows), block)]
+    found = list(engine.in_order(pieces, lambda piece: engine.smooth_on_cpu(plan, *piece), threads=threads))
+    limit = threshold * engine.standard_deviation([b.sums for b in found], [b.squares for b in found], plan.windows.n)
+    return list(engine.in_order(found, partial(engine.Block.kept, limit=limit), threads=threads))
 
 
 def category_means(
