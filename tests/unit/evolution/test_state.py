@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from marrowclone.errors import UserError
-from marrowclone.evolution.cycling import call_cycling, p_rise, share_bounds, thin
+from marrowclone.evolution.cycling import call_cycling, p_rise, thin
 from marrowclone.evolution.gene_sets import CYCLING, all_sets, built_in, read_gmt, without_clonal_arms
 from marrowclone.evolution.rest import rest_of, woke
 from marrowclone.evolution.scores import myeloid_guard, percentile, programme_scores
 from marrowclone.evolution.state import ALL, assess_states
+from marrowclone.evolution.statistics import clopper_pearson
 from marrowclone.keys import TABLES
 from marrowclone.resources import RESOURCES, gene_table, read_resource
 
@@ -83,8 +84,8 @@ def row(frame, clone, day, measure):
 @pytest.mark.parametrize("n, upper", [(10, 0.26), (50, 0.058), (100, 0.030), (150, 0.020), (300, 0.010)])
 def test_none_cycling_leaves_room(n, upper):
     """The upper bounds of science 4.3."""
-    assert share_bounds(0, n) == (0.0, pytest.approx(upper, rel=0.04))
-    assert share_bounds(n, n)[1] == 1.0 and share_bounds(0, 0) == (0.0, 1.0)
+    assert clopper_pearson(0, n, confidence=0.9) == (0.0, pytest.approx(upper, rel=0.04))
+    assert clopper_pearson(n, n, confidence=0.9)[1] == 1.0 and clopper_pearson(0, 0, confidence=0.9) == (0.0, 1.0)
 
 
 def test_no_gene_of_the_cycling_list_is_on_1q(sets, place):
@@ -166,8 +167,7 @@ def test_percentiles_are_uniform_when_clones_do_not_differ(sets, place, settings
     for seed in range(30):
         groups = [(c, "a", 0, "malignant", n, 0, 1, 0.02) for c, n in (("c1", 200), ("c2", 60))]
         cells, counts = draw(sets, groups, seed=seed)
-        found = table_of(cells, counts, {k: v for k, v in sets.items() if k != CYCLING} | {CYCLING: sets[CYCLING]},
-                         place, settings)  # fmt: skip
+        found = table_of(cells, counts, sets, place, settings)
         high.append(row(found, "c2", 0, ADHESION)["percentile"] >= 90)
     assert sum(high) <= 8  # 3 expected
 
@@ -242,7 +242,7 @@ def state_rows(rows):
     for clone, day, measure, x, n in rows:
         base = {"clone": clone, "day": day, "measure": measure, "n_cells": n, "n_used": n, "percentile": np.nan}
         if measure == CYCLING:
-            lower, upper = share_bounds(x, n)
+            lower, upper = clopper_pearson(x, n, confidence=0.9)
             base |= {"value": x / n, "lower": lower, "upper": upper, "n_positive": x}
         else:
             base |= {"percentile": x, "value": 0.5, "lower": 0.1, "upper": 0.9, "n_positive": np.nan}

@@ -129,7 +129,7 @@ def row_medians(values, columns, medians):  # type: ignore[no-untyped-def]
     """Median of each row over ``columns`` (at least one), exactly; values are finite.
 
     The values are counted in equal bins of their range, and only the bin with the middle is sorted:
-    a fifth of the time of a partition.
+    less than half the time of a partition.
     """
     n = columns.shape[0]
     upper = n // 2

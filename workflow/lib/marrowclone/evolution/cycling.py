@@ -82,15 +82,6 @@ def call_cycling(
     return Cycling(called, assessed, target, limit, len(resting) if known else 0, told)
 
 
-def share_bounds(x: int, n: int) -> tuple[float, float]:
-    """Exact one-sided 95% bounds of a share, lower and upper; (0, 1) when ``n`` is 0."""
-    if n <= 0:
-        return 0.0, 1.0
-    lower = float(special.betaincinv(x, n - x + 1, 0.05)) if x > 0 else 0.0
-    upper = float(special.betaincinv(x + 1, n - x, 0.95)) if x < n else 1.0
-    return lower, upper
-
-
 def p_rise(then: tuple[int, int], now: tuple[int, int], *, factor: float) -> float:
     """P(share now >= ``factor`` x share then), each ``(cycling, n)`` with a Jeffreys posterior; NaN without cells."""
     if not then[1] or not now[1]:

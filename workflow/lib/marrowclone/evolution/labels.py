@@ -86,20 +86,24 @@ def label_clones(
     }
     state = pd.DataFrame(columns=TABLES["evolution.state"]) if state is None else state
     clones = sorted({clone for visit in series for clone in visit.fraction}, key=natural)
+    growths = {
+        (clone, visit.day): _growth(series[: i + 1], clone, least=settings["min_cells"])
+        for clone in clones
+        for i, visit in enumerate(series)
+    }
     grown = {
         (clone, visit.day): _probabilities(
-            series[: i + 1], clone, _growth(series[: i + 1], clone, least=settings["min_cells"]), patient, response,
-            expected, settings=settings,
+            series[: i + 1], clone, growths[clone, visit.day], patient, response, expected, settings=settings
         )
         for clone in clones
         for i, visit in enumerate(series)
-    }  # fmt: skip
+    }
     lively = [at for at, p in grown.items() if p["p_expanding"] >= settings["probability"]]
     for clone in clones:
         rested: list[int] = []  # days of a persistent or dormant label
         for index, visit in enumerate(series):
             past = series[: index + 1]
-            growth = _growth(past, clone, least=settings["min_cells"])
+            growth = growths[clone, visit.day]
             probabilities = grown[clone, visit.day]
             rest = rest_of(state, clone, visit.day, [at for at in lively if at[1] <= visit.day], settings=settings)
             waking = woke(state, clone, rested, visit.day, settings=settings) if rested else None

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ..keys import MALIGNANT, NORMAL, TABLES
-from .cycling import call_cycling, share_bounds
+from .cycling import call_cycling
 from .fractions import natural
 from .gene_sets import CYCLING, MACROPHAGE, without_clonal_arms
 from .scores import Guard, myeloid_guard, percentile, programme_scores
+from .statistics import clopper_pearson
 
 #: All malignant cells of a day, whether or not they have a clone.
 ALL = "all"
@@ -127,7 +128,7 @@ def _cycling_rows(
     rows = []
     for clone, day, of in groups:
         n, x = int((of & called.assessed).sum()), int((of & called.cycling).sum())
-        lower, upper = share_bounds(x, n)
+        lower, upper = clopper_pearson(x, n, confidence=0.9)  # each end is a one-sided 95% bound
         value = x / n if n else math.nan
         rows.append(
             _row(
