@@ -229,7 +229,7 @@ def test_scores_have_no_opinion_of_depth():
     guard = myeloid_guard(np.zeros(800), depth, np.full(800, "a"))
     score = programme_scores(
         counts.astype(float), depth, np.full(800, "a"), capture={}, normal=np.zeros(800, bool), guard=guard,
-        dispersion=0.0,
+        dispersion=0.0, min_normal=20,
     )  # fmt: skip
     assert abs(score[:400].mean() - score[400:].mean()) < 0.15 and score.std() == pytest.approx(1, abs=0.1)
     everyone = np.ones(800, dtype=bool)

@@ -12,8 +12,6 @@ import numpy as np
 
 from .statistics import Array
 
-#: Normal plasma cells of a capture from which on they say what the capture does to a programme [J].
-MIN_NORMAL = 20
 #: Sets drawn for the percentile.
 SETS = 999
 
@@ -53,6 +51,7 @@ def programme_scores(
     normal: np.ndarray,
     guard: Guard,
     dispersion: float,
+    min_normal: int,
 ) -> Array:
     """Score per cell: (observed - expected UMI of the programme) / its SD; NaN for cells that the guard leaves out.
 
@@ -63,7 +62,7 @@ def programme_scores(
     capture
         factor by which each capture reads each gene (genes), relative; captures that are missing read as written.
     normal
-        normal plasma cells (bool): where a capture has :data:`MIN_NORMAL`, their mean is its zero.
+        normal plasma cells (bool): where a capture has ``min_normal``, their mean is its zero.
     dispersion
         of a gene's UMI per cell.
 
@@ -81,7 +80,7 @@ def programme_scores(
     score = np.where(variance > 0, (counts - expected).sum(axis=1) / np.sqrt(np.maximum(variance, 1e-12)), 0.0)
     for name in np.unique(sample):
         own = (sample == name) & normal & guard.kept
-        if own.sum() >= MIN_NORMAL:
+        if own.sum() >= min_normal:
             score[sample == name] -= score[own].mean()
     x = guard.level - guard.level[guard.kept].mean() if guard.kept.any() else guard.level
     spread = float((x[guard.kept] ** 2).sum())

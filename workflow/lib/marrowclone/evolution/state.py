@@ -153,7 +153,7 @@ def _programme_rows(
     score = programme_scores(
         counts[kept].to_numpy(dtype=float), cells["depth"].to_numpy(dtype=float), sample,
         capture=capture_factors(expected, kept), normal=(cells["call"] == NORMAL).to_numpy(), guard=guard,
-        dispersion=settings["dispersion"],
+        dispersion=settings["dispersion"], min_normal=settings["min_normal"],
     )  # fmt: skip
     rows = []
     for index, (clone, day, of) in enumerate(groups):
