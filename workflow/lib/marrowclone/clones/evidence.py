@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from .agreement import GeneCounts
+
 #: Autosomes: X depends on sex and inactivation, Y and M are no evidence for subclones (science 1.6).
 AUTOSOMES = tuple(f"chr{i}" for i in range(1, 23))
 #: Cells per block of a sparse product, so that no second copy of a large matrix exists.
@@ -41,6 +43,8 @@ class Evidence:
         whether the capture has a reference of its own (S).
     segments
         chromosome, arm, start, end, n_genes, expected (weighted count at median depth); B rows.
+    genes
+        the counts that were summed; None where only sums are known.
     """
 
     cells: np.ndarray
@@ -51,6 +55,7 @@ class Evidence:
     share: np.ndarray
     referenced: np.ndarray
     segments: pd.DataFrame
+    genes: GeneCounts | None = None
 
     @property
     def names(self) -> list[str]:
@@ -195,6 +200,7 @@ def segment_evidence(
         share=share,
         referenced=referenced,
         segments=segments.loc[keep].reset_index(drop=True),
+        genes=GeneCounts(matrix, np.where(keep, np.cumsum(keep) - 1, -1)[column]),
     )
 
 

@@ -18,6 +18,7 @@ from scipy.cluster.vq import kmeans2
 from scipy.special import ndtr
 
 from . import terms
+from .agreement import typical_shift
 from .model import Fit, Frame, means, run_em, stabilise, start
 
 #: Shifts that a split is looked for with: one copy lost, one gained (2 to 1, 2 to 3, 3 to 2; natural log).
@@ -95,7 +96,8 @@ def unresolved(frame: Frame, fit: Fit, *, settings: Mapping[str, Any]) -> tuple[
 
     Rule (science 2.3 [J]): at least max(20 cells, 3 x expected misassignment x size of the
     nearest clone), and two distinguishing events, one with d' >= 4, or alleles, mtDNA or
-    clonotype that differ. The misassignment is that of the posterior, Phi(-(d'/2 +
+    clonotype that differ. One arm is also enough where it reaches ``min_d_prime_agreed`` and its
+    genes agree (:func:`genes_agree`). The misassignment is that of the posterior, Phi(-(d'/2 +
     log(size ratio)/d')), which is Phi(-d'/2) for clones of equal size.
     """
     if fit.k == 1:
@@ -111,9 +113,29 @@ def unresolved(frame: Frame, fit: Fit, *, settings: Mapping[str, Any]) -> tuple[
         if size[i] < floor and size[i] <= size[j]:
             return i, j, f"{size[i]} cells, fewer than the {floor:.0f} that can be told from its nearest clone"
         few = events[i, j] < int(settings["min_events"]) and largest[i, j] < float(settings["min_d_prime"])
-        if few and not confirmed[i, j]:
+        if few and not confirmed[i, j] and not genes_agree(frame, fit, i, j, largest[i, j], settings=settings):
             return i, j, f"{events[i, j]} distinguishing arm(s), the strongest with d' {largest[i, j]:.1f}"
     return None
+
+
+def genes_agree(frame: Frame, fit: Fit, i: int, j: int, d_prime: float, *, settings: Mapping[str, Any]) -> bool:
+    """Whether clones i and j differ on one arm by ``min_d_prime_agreed``, and its middle gene by half as much as its sum.
+
+    In a split of one population by a programme the middle gene hardly moves, so that no programme of few genes passes
+    for a clone however large it is.
+    """
+    apart = np.abs(fit.mu[i] - fit.mu[j]) > 1e-6
+    if apart.sum() != 1 or d_prime < float(settings["min_d_prime_agreed"]) or frame.evidence.genes is None:
+        return False
+    b = int(np.flatnonzero(apart)[0])
+    shift = typical_shift(
+        frame.evidence.genes, frame.evidence.sample, fit.posterior[:, i], fit.posterior[:, j], b, np.flatnonzero(~apart)
+    )
+    return bool(shift / (fit.mu[i, b] - fit.mu[j, b]) >= MIN_AGREED)
+
+
+#: Share of the arm's shift that its middle gene must show. [J]
+MIN_AGREED = 0.5
 
 
 def resolve(frame: Frame, fit: Fit, *, settings: Mapping[str, Any]) -> tuple[Fit, list[str]]:
