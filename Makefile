@@ -97,6 +97,10 @@ benchmark-types: $(STAMP) ## cell types of public data beside obvious markers: f
 benchmark-clonality: $(STAMP) ## light chains, clonotypes, TC class and identity on simulated patients (SEED=number)
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/clonality.py --patients 24 --donors 3 --seed $(or $(SEED),5) --out benchmarks/results
 
+.PHONY: benchmark-clones
+benchmark-clones: peers ## clones of true malignant cells beside what dosage allows and today's tools (SEEDS="1 2", ARGS="--cells 20000")
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/clones.py --cores $(CORES) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,17 +53,19 @@ KINDS: dict[str, str] = {
 BY_DEPTH = ("five", "hard", "random")
 
 
-def patients(seed: int, kinds: Mapping[str, str] = KINDS) -> dict[str, dict[str, Any]]:
+def patients(seed: int, kinds: Iterable[str] = tuple(KINDS)) -> dict[str, dict[str, Any]]:
     """Patients by name (``{kind}_{depth}``, ``{kind}``), as in a cohort specification (docs/simulate.md)."""
     out: dict[str, dict[str, Any]] = {}
     for kind in kinds:
+        if kind not in KINDS:
+            continue
         rng = np.random.default_rng([seed, list(KINDS).index(kind)])
         if kind in BY_DEPTH:
             clones = _random(rng) if kind == "random" else {"five": FIVE, "hard": HARD}[kind]
             for depth in DEPTHS:
                 out[f"{kind}_{depth}"] = _patient(clones, _course((900, 500, 700), umi=depth), rng)
         elif kind == "small":
-            out[kind] = _patient(SMALL, _course((750, 750), umi=USUAL), rng)
+            out[kind] = _patient(SMALL, _course((1000, 1000), umi=USUAL), rng, turn=False)
         elif kind == "mono":
             founder = {"A": {**_random(rng)["A"], "fraction": 1.0}}
             out[kind] = _patient(founder, _course((350, 350, 350), umi=USUAL, batch_sd=STRONG_BATCH), rng)
@@ -74,15 +76,16 @@ def patients(seed: int, kinds: Mapping[str, str] = KINDS) -> dict[str, dict[str,
     return out
 
 
+def five_of(cells: int, seed: int) -> dict[str, Any]:
+    """The patient of five well-read clones with about so many malignant cells at usual depth."""
+    each = round(cells / 3 / 0.76)  # what quality and the sort leave of a capture
+    return _patient(FIVE, _course((each, each, each), umi=USUAL), np.random.default_rng([seed, cells]))
+
+
 def donors(number: int = 3) -> dict[str, dict[str, Any]]:
     """Healthy donors with one sorted capture each."""
     sample = {"timepoint": "healthy", "day": 0, "cells": 350, "plasma_fraction": 0.45, "sort": "CD138+"}
     return {f"H{i + 1}": {"group": "healthy", "sex": "female", "samples": [sample]} for i in range(number)}
-
-
-def kind_of(patient: str) -> str:
-    """Kind of a patient by its name."""
-    return patient.split("_")[0]
 
 
 def _random(rng: np.random.Generator) -> dict[str, dict[str, Any]]:

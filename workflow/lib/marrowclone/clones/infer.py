@@ -18,7 +18,8 @@ from ..keys import MALIGNANT, TABLES
 from .evidence import Evidence, segment_evidence
 from .extra import Extra, build_terms
 from .model import Fit, Frame, build_frame
-from .select import misassignment, select_clones, separation
+from .resolution import misassignment, separation
+from .select import select_clones
 from .terms import in_words
 
 SELECTION_COLUMNS: tuple[str, ...] = (
@@ -92,6 +93,7 @@ def infer_clones(
     settings: Mapping[str, Any],
     seed: int,
     extra: Extra | None = None,
+    device: str = "cpu",
 ) -> Clones:
     """Learn a patient's clones and assign its malignant cells.
 
@@ -112,6 +114,8 @@ def infer_clones(
         for the clustering starts; everything else is deterministic.
     extra
         alleles, mitochondrial variants, clonotypes where the user has them; without them nothing changes.
+    device
+        of torch: ``cpu`` or ``cuda``.
 
     Returns
     -------
@@ -139,7 +143,7 @@ def infer_clones(
     readable = evidence.total > 0
     if len(evidence.segments) < 2 or readable.sum() < int(settings["min_malignant"]):
         return _one_clone(cells, f"{NOT_RESOLVED}: too few counts on {len(evidence.segments)} readable arms")
-    frame = build_frame(evidence, settings=settings)
+    frame = build_frame(evidence, settings=settings, device=device)
     if extra is not None:
         frame = replace(frame, terms=build_terms(extra, evidence.cells, settings=settings))
     selection = select_clones(frame, settings=settings, seed=seed)

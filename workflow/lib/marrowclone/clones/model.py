@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
+from .engine import Cells, Statistics
 from .evidence import Evidence
 from .levels import align_levels
-from .terms import Term, choose_all, log_likelihood
+from .terms import Term, choose_all
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Frame:
         counts of n cells, B segments, S captures.
     dispersion
         phi per segment (B).
-    stabilised
-        variance-stabilised counts (n x B).
+    cells
+        the counts where they are worked on (:mod:`marrowclone.clones.engine`).
     tau
         prior standard deviation of a capture's offsets, natural log (S).
     trunk
@@ -49,10 +49,26 @@ class Frame:
 
     evidence: Evidence
     dispersion: np.ndarray
-    stabilised: np.ndarray
+    cells: Cells
     tau: np.ndarray
     trunk: np.ndarray
     terms: tuple[Term, ...] = ()
+
+    @property
+    def n_segments(self) -> int:
+        """Number of segments."""
+        return len(self.trunk)
+
+    def part(self, rows: np.ndarray) -> Frame:
+        """The frame of some of its cells; dispersions and captures' priors stay those of all."""
+        e = self.evidence
+        genes = None if e.genes is None else replace(e.genes, counts=e.genes.counts[rows])
+        some = replace(
+            e, cells=e.cells[rows], sample=e.sample[rows], counts=e.counts[rows], total=e.total[rows], genes=genes
+        )
+        terms = tuple(replace(t, log_p=t.log_p[rows]) for t in self.terms)
+        cells = Cells(some, self.dispersion, device=self.cells.device)
+        return replace(self, evidence=some, cells=cells, terms=terms)
 
 
 @dataclass(frozen=True)
@@ -107,20 +123,14 @@ class Fit:
         return -2 * self.log_likelihood + penalty + chosen + self.term_cost
 
 
-def stabilise(counts: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
-    """Anscombe's transform for var = m + phi m^2: variance about 1 at every mean (Biometrika 1948;35:246)."""
-    return 2 / np.sqrt(dispersion) * np.arcsinh(np.sqrt(dispersion * (counts + 0.375)))
-
-
-def means(frame: Frame, mu: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def means(e: Evidence, mu: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Expected weighted counts of every cell if it were of the clone ``mu`` (B): n x B."""
-    e = frame.evidence
     profile = e.share * np.exp(mu[None, :] + offset)
     profile /= profile.sum(axis=1, keepdims=True)
     return e.total[:, None] * profile[e.sample]
 
 
-def build_frame(evidence: Evidence, *, settings: Mapping[str, Any]) -> Frame:
+def build_frame(evidence: Evidence, *, settings: Mapping[str, Any], device: str = "cpu") -> Frame:
     """Pooled trunk, dispersions and the captures' prior width.
 
     ``tau`` is ``capture_sd`` (or ``capture_sd_unreferenced``), or wider when most segments of a
@@ -132,66 +142,40 @@ def build_frame(evidence: Evidence, *, settings: Mapping[str, Any]) -> Frame:
     trunk = np.zeros(n_segments)
     observed, expected = e.counts.sum(axis=0), e.total @ e.share[e.sample]
     trunk = np.log(np.maximum(observed, 1e-9) / np.maximum(expected, 1e-9))
-    dispersion = np.full(n_segments, 1e-3)
     base = np.where(e.referenced, float(settings["capture_sd"]), float(settings["capture_sd_unreferenced"]))
-    frame = Frame(e, dispersion, e.counts, base, trunk)
     raw = np.zeros((n_samples, n_segments))
     for s in range(n_samples):
         rows = e.sample == s
-        m = means(frame, trunk, np.zeros_like(raw))[rows].sum(axis=0)
+        m = means(e, trunk, np.zeros_like(raw))[rows].sum(axis=0)
         raw[s] = np.log(np.maximum(e.counts[rows].sum(axis=0), 0.5) / np.maximum(m, 0.5))
         raw[s] -= np.median(raw[s])
         noise = 1.0 / np.maximum(m, 1.0)
         spread = np.sqrt(max((1.4826 * np.median(np.abs(raw[s]))) ** 2 - np.median(noise), 0.0))
         base[s] = min(max(base[s], spread), MAX_TAU)
-    m = means(frame, trunk, raw)
+    m = means(e, trunk, raw)
     phi = ((e.counts - m) ** 2 - m).sum(axis=0) / np.maximum((m**2).sum(axis=0), 1e-9)
     phi = np.maximum(phi, float(settings["min_dispersion"]) * 1e-2)
     # An arm whose copies differ between clones looks dispersed: no arm may exceed twice the typical.
     phi = np.minimum(phi, 2 * np.median(phi)) if len(phi) else phi
-    return Frame(e, phi, stabilise(e.counts, phi), base, trunk)
+    return Frame(e, phi, Cells(e, phi, device=device), base, trunk)
 
 
 #: No capture offset is believed to be wider than this (natural log): a clone could hide in it.
 MAX_TAU = 0.3
 
 
-def expect(frame: Frame, fit: Fit) -> tuple[np.ndarray, float]:
-    """Posterior per cell (n x K) and log likelihood, with the offsets' log prior."""
-    e = frame.evidence
-    inverse = np.linalg.inv(fit.covariance)
-    root = np.linalg.cholesky((inverse + inverse.T) / 2)
-    _, logdet = np.linalg.slogdet(fit.covariance)
-    log_p = np.empty((len(e.cells), fit.k))
-    for k in range(fit.k):
-        residual = frame.stabilised - stabilise(means(frame, fit.mu[k], fit.offset), frame.dispersion)
-        log_p[:, k] = -0.5 * ((residual @ root) ** 2).sum(axis=1)
-    log_p += np.log(np.maximum(fit.weight, 1e-12))[e.sample]
-    log_p -= 0.5 * (logdet + len(fit.mu[0]) * np.log(2 * np.pi))
-    log_p += log_likelihood(frame.terms, fit.term_levels)
-    top = log_p.max(axis=1, keepdims=True)
-    p = np.exp(log_p - top)
-    total = p.sum(axis=1, keepdims=True)
-    prior = -0.5 * ((fit.offset / frame.tau[:, None]) ** 2).sum()
-    return p / total, float((top + np.log(total)).sum() + prior)
-
-
-def maximise(frame: Frame, fit: Fit, posterior: np.ndarray, *, settings: Mapping[str, Any], fuse: bool = True) -> Fit:
-    """One update of all parameters from the cells' posteriors.
+def update(frame: Frame, fit: Fit, sums: Statistics, *, settings: Mapping[str, Any], fuse: bool = True) -> Fit:
+    """All parameters anew from the sums of a pass at those of ``fit``, whose ``posterior`` they were taken with.
 
     Clone levels and capture offsets take one joint Newton step on their quasi-likelihood scores
     (a clone that fills a capture and that capture's offset are nearly the same thing, so that
-    taking turns would creep), levels are fused, then offsets answer to the fused levels.
+    taking turns would creep), levels are fused, then offsets answer to the fused levels. The
+    covariance is that of the residuals before the step: at the end of the road there is no difference.
     """
-    e, phi = frame.evidence, frame.dispersion
+    e = frame.evidence
     k, n_segments = fit.mu.shape
     n_samples = len(e.samples)
-    onto = sparse.csr_matrix((np.ones(len(e.cells)), (e.sample, np.arange(len(e.cells)))), (n_samples, len(e.cells)))
-    surplus, info = np.zeros((k, n_samples, n_segments)), np.zeros((k, n_samples, n_segments))
-    for j in range(k):
-        m = means(frame, fit.mu[j], fit.offset)
-        w = posterior[:, [j]] / (1 + phi * m)
-        surplus[j], info[j] = onto @ (w * (e.counts - m)), onto @ (w * m)
+    surplus, info = sums.surplus, sums.info
     precision = 1 / frame.tau[:, None] ** 2
     pull = surplus.sum(axis=0) - fit.offset * precision
     stiff = info.sum(axis=0) + precision
@@ -212,21 +196,16 @@ def maximise(frame: Frame, fit: Fit, posterior: np.ndarray, *, settings: Mapping
         answer = (pull - np.einsum("jsb,jb->sb", info, mu - fit.mu)) / stiff
         offset = fit.offset + np.clip(answer, -0.5, 0.5)
 
-    size = onto @ posterior
-    overall = (posterior.sum(axis=0) + 1) / (len(e.cells) + k)
+    overall = (sums.size.sum(axis=0) + 1) / (len(e.cells) + k)
     alpha = float(settings["fraction_prior_cells"])
-    weight = (size + alpha * overall) / (size.sum(axis=1, keepdims=True) + alpha)
+    weight = (sums.size + alpha * overall) / (sums.size.sum(axis=1, keepdims=True) + alpha)
 
-    scatter = np.zeros((n_segments, n_segments))
-    for j in range(k):
-        residual = frame.stabilised - stabilise(means(frame, mu[j], offset), phi)
-        scatter += (residual * posterior[:, [j]]).T @ residual
-    scatter /= max(len(e.cells), 1)
+    scatter = sums.scatter / max(len(e.cells), 1)
     shrink = n_segments / (n_segments + len(e.cells))
     covariance = (1 - shrink) * scatter + np.diag(shrink * np.diag(scatter) + 1e-6)
     parameters = int(n_levels) + k - 1
-    chosen = choose_all(frame.terms, posterior)
-    return Fit(mu, offset, weight, covariance, posterior, fit.log_likelihood, parameters, *chosen)
+    chosen = choose_all(frame.terms, fit.posterior)
+    return Fit(mu, offset, weight, covariance, fit.posterior, fit.log_likelihood, parameters, *chosen)
 
 
 def start(frame: Frame, posterior: np.ndarray) -> Fit:
@@ -244,15 +223,20 @@ def start(frame: Frame, posterior: np.ndarray) -> Fit:
     )
 
 
+#: EM rounds at most.
+FULL = 60
+
+
 def run_em(frame: Frame, fit: Fit, *, settings: Mapping[str, Any], n_iterations: int, tolerance: float = 0.05) -> Fit:
     """Alternate until the log likelihood moves by less than ``tolerance``; returns the best state met."""
-    posterior = fit.posterior
     for _ in range(2):  # let the parameters catch up with a guessed posterior before cells may move
-        fit = maximise(frame, fit, posterior, settings=settings, fuse=False)
+        _, _, sums = frame.cells.sweep(frame, fit, posterior=fit.posterior)
+        fit = update(frame, fit, sums, settings=settings, fuse=False)
+    _, _, sums = frame.cells.sweep(frame, fit, posterior=fit.posterior)
     best: Fit | None = None
     for i in range(n_iterations):
-        fit = maximise(frame, fit, posterior, settings=settings)
-        posterior, value = expect(frame, fit)
+        fit = update(frame, fit, sums, settings=settings)
+        posterior, value, sums = frame.cells.sweep(frame, fit)
         fit = replace(fit, posterior=posterior, log_likelihood=value)
         small = best is not None and abs(value - best.log_likelihood) < tolerance
         if best is None or value > best.log_likelihood:
