@@ -129,8 +129,8 @@ format: $(STAMP) ## rewrite sources and generated files as `make check` wants th
 	$(BIN)/python -m marrowclone.check.document
 
 .PHONY: lock
-lock: $(STAMP) ## resolve the environment anew (FIND_LINKS=folder with torch's CPU wheel)
-	$(BIN)/python envs/lock.py $(if $(FIND_LINKS),--find-links $(FIND_LINKS))
+lock: $(STAMP) ## resolve the environment anew (FIND_LINKS=folder with torch's CPU wheel, KEEP=1 leaves pins that still fit)
+	$(BIN)/python envs/lock.py $(if $(KEEP),--keep) $(if $(FIND_LINKS),--find-links $(FIND_LINKS))
 
 .PHONY: clean
 clean: ## remove the demo's folder and caches, keep the environment

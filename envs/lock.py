@@ -1,6 +1,7 @@
 """Make the lock files and what follows from them, or check that they agree.
 
     python envs/lock.py              resolve envs/*.in anew (needs the network and uv)
+    python envs/lock.py --keep       the same, but a pin that still fits stays: to add or drop a package
     python envs/lock.py --derive     only rewrite what follows from the locks
     python envs/lock.py --check      fail when anything that follows differs, or a lock is too old
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -87,16 +89,20 @@ def uv(*arguments: str) -> None:
     )
 
 
-def resolve(find_links: str | None) -> None:
-    """Write the locks anew."""
+def resolve(find_links: str | None, *, keep: bool) -> None:
+    """Write the locks anew; ``keep``: pins of the present locks that still fit stay."""
     links = ["--find-links", find_links] if find_links else []
-    bare = ["--generate-hashes", "--no-header", "--no-annotate", "--upgrade", *links]
+    shape = ["--generate-hashes", "--no-header", "--no-annotate", *([] if keep else ["--upgrade"])]
+    bare = [*shape, *links]
     LOCKS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
+        if keep:  # uv keeps the pins of the file that it writes to
+            for name, copy in (("torch-cu", "cu"), ("dev", "dev")):
+                shutil.copy(LOCKS / f"{name}.txt", scratch / f"{copy}.txt")
         uv("base.in", "torch-cpu.in", *bare, "--no-emit-package", "torch", "-o", "locks/base.txt")
         # without the local wheels: among them is the CPU build, which also satisfies this pin
-        uv("torch-cu.in", "-c", "locks/base.txt", *bare[:4], "-o", str(scratch / "cu.txt"))
+        uv("torch-cu.in", "-c", "locks/base.txt", *shape, "-o", str(scratch / "cu.txt"))
         uv(
             "dev.in",
             "torch-cpu.in",
@@ -112,7 +118,11 @@ def resolve(find_links: str | None) -> None:
         for name, source in (("torch-cu", scratch / "cu.txt"), ("dev", scratch / "dev.txt")):
             (LOCKS / f"{name}.txt").write_text(_without(source.read_text(), base), encoding="utf-8")
         dates: dict[str, tuple[str, str]] = {}
-        for inputs in (["base.in", "torch-cpu.in", *links], ["dev.in", "torch-cpu.in", *links], ["torch-cu.in"]):
+        for inputs in (
+            ["base.in", "torch-cpu.in", *links],
+            ["dev.in", "torch-cpu.in", *links, "-c", str(scratch / "dev.txt")],
+            ["torch-cu.in", "-c", str(scratch / "cu.txt")],
+        ):
             uv(*inputs, "-c", "locks/base.txt", "--format", "pylock.toml", "-o", str(scratch / "pylock.toml"))
             dates |= _upload_dates(scratch / "pylock.toml")
     wanted = {p: v for name in ("base", "dev", "torch-cu") for p, v in pins(name).items()}
@@ -174,11 +184,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when something is wrong")
     parser.add_argument("--derive", action="store_true", help="only rewrite what follows from the locks")
+    parser.add_argument("--keep", action="store_true", help="resolve, but leave pins that still fit")
     parser.add_argument("--find-links", help="a folder of local wheels (torch's CPU build)")
     options = parser.parse_args()
     if not options.check:
         if not options.derive:
-            resolve(options.find_links)
+            resolve(options.find_links, keep=options.keep)
         for path, text in derived().items():
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
