@@ -19,6 +19,7 @@ with job(snakemake) as run:
         qc=gather.read_many("cells.qc", run.input.qc),
         samples=gather.sheet(run.params.samples),
         truth=gather.read_one("report.truth", run.input.truth),
+        outlook=gather.read_one("cure.outlook", run.input.outlook),
         notes=run.params.notes,
         tumour_types=run.params.tumour_types,
         facts={**facts(run.params.config), "run": run_facts(integration)},

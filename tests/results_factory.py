@@ -101,6 +101,7 @@ class Results:
             "cells": "embedding/cells.tsv.gz",
             "landmarks": "cure/landmarks.tsv",
             "qol": "cure/qol.tsv",
+            **{k: f"cure/{k}.tsv" for k in ("risk", "changes", "sensitivity")},
         }
         return {k: str(self.root / v) for k, v in files.items()}
 
@@ -581,6 +582,35 @@ def _cure(root: Path) -> None:
                 )
             )
     write(root / "cure" / "qol.tsv", "cure.qol", frame(TABLES["cure.qol"], qol))
+    use = "Research use only"
+    risk = [
+        ("P1", 900, system, result, missing, "", "", use)
+        for system, result, missing in (
+            ("IMS_IMWG_2025", "high", ""), ("ISS", "II", ""), ("R-ISS", "indeterminate", "ldh"),
+            ("R2-ISS", "intermediate-high", ""), ("HRCA", "2", ""), ("double_hit", "no", ""),
+        )
+    ]  # fmt: skip
+    changes = [
+        ("P1", 182, 420, "T1", "T2", 23.0, 14.0, 31.0, 9.0, 38.0, 0.99, "higher", "DCFQ", "D 0.18 to 0.45", use),
+        ("P1", 420, 900, "T2", "T0", -38.0, -46.0, -30.0, -52.0, -24.0, 0.0, "lower", "DCFQ", "D 0.45 to 0.02", use),
+    ]
+    nan = np.nan
+    sensitivity = [
+        ("P1", 900, "default", "[J]", nan, nan, 9.0, 7.0, 14.0, 0.0, "T0", False, nan, nan, use),
+        ("P1", 900, "weight_q", "[J]", 0.2, 0.4, 15.0, 12.0, 20.0, 6.0, "T0", False, nan, nan, use),
+        ("P1", 900, "weights, all together", "[J]", nan, nan, 9.5, 5.0, 17.0, 0.5, "T0", False, nan, nan, use),
+        ("", nan, "weight_q", "[J]", 0.2, 0.4, nan, nan, nan, 6.0, "", "", 0.9, 0.0, use),
+    ]
+    outlook = [
+        ("C of css", 24, 0.71, 0.62, 0.79, 86, "", use),
+        ("lead of css over sustained MRD", 24, 0.02, -0.05, 0.09, 86, "THE SCORE DOES NOT BEAT SUSTAINED MRD", use),
+        ("Brier of Cox on css", 24, 0.17, nan, nan, 86, "", use),
+        ("Brier of Kaplan-Meier for everybody", 24, 0.19, nan, nan, 86, "", use),
+        ("long-term fraction (mixture cure)", 24, 0.31, nan, nan, 86, "follow-up too short: 40 months", use),
+        ("C of css", 36, nan, nan, nan, 22, "too few: 22 patients, 7 events; wanted 40 and 10", use),
+    ]
+    for name, written in (("risk", risk), ("changes", changes), ("sensitivity", sensitivity), ("outlook", outlook)):
+        write(root / "cure" / f"{name}.tsv", f"cure.{name}", frame(TABLES[f"cure.{name}"], written))
 
 
 def clinical_tables() -> dict[str, pd.DataFrame]:

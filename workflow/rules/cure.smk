@@ -1,7 +1,8 @@
 # Needs: clinical tables (all optional), clone fractions, joint draws, labels and resistance per patient.
 # Gives: scored quality-of-life forms, and per patient and landmark the tier, the score, its
 # intervals and the reason in words; risk, apart from it;
-# changes since the landmark before, completion of forms, sensitivity to judgement. Research use only.
+# changes since the landmark before, completion of forms, sensitivity to judgement; of a cohort with outcomes, how
+# well the score foretells them. Research use only.
 
 FOLLOWED = [p for p in COHORT.patients if p not in COHORT.healthy]
 SAMPLE_DAYS = {
@@ -170,3 +171,27 @@ rule vary_judgement:
         seed=config["seed"],
     script:
         "../../scripts/vary_judgement.py"
+
+
+rule fit_outlook:
+    """Hold the score against the cohort's own outcomes, beside plain benchmarks; apart from the state."""
+    input:
+        landmarks="results/cure/landmarks.tsv",
+        outcome=clinical("outcome"),
+        response=clinical("response"),
+    output:
+        outlook="results/cure/outlook.tsv",
+        foretold="results/cure/foretold.tsv",
+    log:
+        "logs/fit_outlook.log",
+    benchmark:
+        "benchmarks/fit_outlook/all.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=settings("fit_outlook"),
+        code=code("fit_outlook"),
+        seed=config["seed"],
+    script:
+        "../../scripts/fit_outlook.py"

@@ -126,6 +126,7 @@ rule report_cohort:
         },
         **paths.PER_COHORT,
         **CLINICAL_TABLES,
+        outlook="results/cure/outlook.tsv",
         truth="results/report/truth.tsv",
         integration="results/embedding/integration.json",
         templates=template_files(),

@@ -8,7 +8,7 @@ from marrowclone.cure.changes import compare_landmarks
 from marrowclone.cure.landmarks import score_landmarks
 from marrowclone.cure.qol import score_qol
 from marrowclone.cure.qol_change import completion, important_change, qol_changes
-from marrowclone.cure.sensitivity import DEFAULT, DIRICHLET, vary_judgement
+from marrowclone.cure.sensitivity import DEFAULT, DIRICHLET, SICKEST, vary_judgement
 from marrowclone.keys import TABLES
 from unit.cure.cure_cases import (
     clinical,
@@ -179,3 +179,18 @@ def test_the_cohort_has_rank_stability(varied):
     cohort = varied[varied["patient"] == ""]
     assert len(cohort) == cohort[["constant", "value"]].drop_duplicates().shape[0]
     assert cohort["tau"].dropna().between(-1, 1).all() and cohort["flips"].between(0, 1).all()
+
+
+def test_a_missing_form_is_tried_as_that_of_the_sickest():
+    """Science 8.4: Q missing not at random; the lower quartile of those who answered, where no form is."""
+    forms = [form(200), form(930, answer=3)]
+    table = vary_judgement([whole(pro=forms)], settings=SETTINGS, how=HOW | {"n_draws": 300}, seed=5)
+    mine = table[(table["constant"] == SICKEST) & (table["patient"] == "P1")]
+    assert mine["day"].tolist() == [560]  # the only scored landmark without a form
+    row = mine.iloc[0]
+    answered = [score_landmarks([whole(pro=forms)], settings=SETTINGS, seed=5).set_index("day").loc[d, "Q"] for d in (200, 930)]
+    assert row["value"] == pytest.approx(np.quantile(answered, 0.25), abs=0.02)
+    assert row["change"] < 0 and row["tier_changes"] == "false"
+    assert row["css_lower"] <= row["css"] <= row["css_upper"]
+    nobody = vary_judgement([whole(pro=[])], settings=SETTINGS, how=HOW | {"n_draws": 100}, seed=5)
+    assert (nobody["constant"] != SICKEST).all()

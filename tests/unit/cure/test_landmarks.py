@@ -144,20 +144,52 @@ def test_conflicting_assays_take_the_worse():
     assert row["tier"] == "T1" and "the worse counts" in row["reason"]
 
 
-def test_old_tests_demote_step_by_step_and_the_last_known_tier_is_shown():
+def test_an_old_test_leaves_t1_and_the_last_known_tier_is_shown():
+    """A stale T5 is neither a fresh one nor a T4 that nobody has seen."""
     case, end = sustained(6, off_from=200)
     for late, tier in ((0, "T5"), (365, "T5"), (366, "T1")):
-        # imaging and response grow old together with the assay: T2 at most, and one step down
         assert score(case, end + late)["tier"] == tier
     rows = (
         [imaging(end + YEAR * k) for k in range(4)],
         [response(180, "CR"), *(response(end + YEAR * k, "CR") for k in range(4))],
     )
     fresh, _ = sustained(6, off_from=200, imaging=rows[0], response=rows[1])
-    for late, tier in ((366, "T4"), (731, "T3"), (1096, "T2")):
+    for late in (366, 731, 1096):
         row = score(fresh, end + late)
-        assert (row["tier"], row["last_known_tier"]) == (tier, "T5"), row["reason"]
-        assert "stale" in row["reason"] and "-stale-" in row["tier_label"]
+        assert (row["tier"], row["last_known_tier"]) == ("T1", "T5"), row["reason"]
+        assert row["p_t1"] == 1 and row["p_t5"] == row["p_t4"] == 0
+        assert "stale" in row["reason"] and row["tier_label"].startswith("T1-stale(T5)-")
+        assert "T5 again needs a new MRD assay" in row["next"]
+
+
+def test_the_state_ages_between_tests_and_faster_at_high_risk():
+    """P(still negative) = exp(-hazard x months), science 8.7: D falls, its interval widens, until a test comes."""
+    case, end = sustained(3)
+    risky = [{"patient": "P1", "day": 0, "event": e, "method": "FISH", "fraction": 0.9} for e in ("del(17p)", "t(4;14)")]
+    rows = [score(case, end + late) for late in (0, 180, 360)]
+    assert rows[0]["D"] > rows[1]["D"] > rows[2]["D"]
+    assert rows[1]["D"] == pytest.approx(rows[0]["D"] * np.exp(-0.0073 * 180 / 30.4375), rel=0.01)
+    width = [r["css_upper"] - r["css_lower"] for r in rows]
+    assert width[0] < width[1] <= width[2]
+    assert rows[0]["p_t3"] > rows[1]["p_t3"] > rows[2]["p_t3"]
+    worse = score(sustained(3, cytogenetics=risky)[0], end + 180)
+    assert worse["D"] == pytest.approx(rows[0]["D"] * np.exp(-0.0265 * 180 / 30.4375), rel=0.01)
+
+
+def test_a_trace_counts_as_negative_at_1e5_and_is_said():
+    days = [200 + YEAR * i for i in range(4)]
+    low = [mrd(d, "positive", events=9, cells_analysed=3e6) for d in days]
+    row = score(*sustained(3, off_from=400, mrd=low))
+    assert row["tier"] == "T4" and row["mrd_status"] == "trace" and row["p_t4"] > 0.8
+    assert "a clone is seen at 3e-6" in row["reason"] and "MRD-negative" not in row["reason"]
+    clean = score(*sustained(3, off_from=400))
+    assert row["D"] < clean["D"] and row["css"] < clean["css"]
+    edge = score(*sustained(3, off_from=400, mrd=[*low[:-1], mrd(days[-1], "positive", events=29, cells_analysed=3e6)]))
+    assert 0.2 < edge["p_t1"] < 0.8  # 9.7e-6: the assay cannot tell
+    back = score(*sustained(3, off_from=400, mrd=[*map(negative, days[:3]), low[3]]))
+    assert back["tier"] == "T1" and "resurgence" in back["reason"]
+    seven = [mrd(200 + YEAR * i, "positive", events=9, cells_analysed=3e6) for i in range(7)]
+    assert score(*sustained(6, off_from=200, mrd=seven))["tier_label"].startswith("T5-")  # not T5+: seen at 1e-6
 
 
 def test_progression_counts_until_a_response_and_restarts_the_clock():

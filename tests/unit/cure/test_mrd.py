@@ -10,9 +10,9 @@ from marrowclone.cure.mrd import (
     draw_levels,
     drawn_course,
     is_resurgence,
+    is_stale,
     observed_course,
     read_tests,
-    stale_steps,
     still_negative,
 )
 from unit.cure.cure_cases import clinical, defaults, imaging, mrd, negative
@@ -64,12 +64,50 @@ def test_run_of_negatives_is_broken_by_a_positive_only():
 
 
 def test_conflicting_assays_of_one_visit_count_as_the_worst():
-    rows = [negative(100, assay="NGF"), mrd(110, "positive", events=12, cells_analysed=3e6)]
+    rows = [negative(100, assay="NGF"), mrd(110, "positive", events=120, cells_analysed=3e6)]
     assert status(*rows) == ("positive", 0)
     assert status(*rows[::-1]) == ("positive", 0)  # in whatever order the file has them
     tests = read(*rows)
     assert tests.loc[current_test(tests), "assay"] == "NGS"
     assert status(negative(100), mrd(100, "indeterminate", assay="flow"))[0] == "indeterminate"
+
+
+def counted(day, events, cells=3e6, **more):
+    return mrd(day, "positive", events=events, cells_analysed=cells, loq=2.4 / cells, **more)
+
+
+def test_a_clone_counted_below_the_threshold_is_a_trace():
+    """Negative at 1e-5, as the cited trials count, and not without the clone."""
+    tests = read(counted(0, 3000), counted(400, 12), counted(800, 12))
+    assert tests["status"].tolist() == ["positive", "trace", "trace"]
+    assert status(counted(0, 3000), counted(400, 12), counted(800, 12)) == ("negative", 400)
+    assert status(counted(0, 30)) == ("positive", 0)  # 1e-5 itself is positive
+    assert status(mrd(0, "positive", value=4e-6)) == ("positive", 0)  # of unknown sensitivity: at its word
+    assert status(counted(0, 12, compartment="PB")) == ("positive", 0)  # in blood it is disease at any level
+    assert status(mrd(0, "positive", lod=1e-6)) == ("positive", 0)  # without a number
+
+
+def test_a_trace_after_a_test_without_it_is_a_resurgence():
+    assert status(negative(0), counted(400, 12)) == ("positive", 0)
+    assert status(negative(0), counted(400, 12), counted(800, 15)) == ("positive", 0)  # it stays one
+    assert status(negative(0), counted(400, 12), negative(800)) == ("negative", 0)  # and has broken the run
+    # what the earlier test could not have seen, or the later one cannot count, has not come back
+    assert status(negative(0, lod=8e-6), counted(400, 12)) == ("negative", 400)
+    assert status(negative(0), mrd(400, "positive", events=4, cells_analysed=3e6, loq=5e-6)) == ("negative", 400)
+    # on one visit with an earlier negative the worse counts, though the other assay saw nothing
+    assert status(negative(0), negative(400), counted(400, 12, assay="NGF")) == ("positive", 0)
+
+
+def test_a_progression_parts_what_is_before_from_what_is_after():
+    def course(*rows, progressions):
+        tests = read_tests(clinical("mrd", *rows), settings=SETTINGS, progressions=progressions)
+        found = observed_course(tests)
+        return int(found.status[0]), found.span[0]
+
+    assert course(negative(0), negative(400), progressions=()) == (0, 400)
+    assert course(negative(0), negative(400), progressions=(300,)) == (0, 0)
+    assert course(negative(0), counted(400, 12), progressions=(300,)) == (0, 0)  # a new response, not a resurgence
+    assert course(negative(0), negative(400), negative(800), progressions=(900,)) == (0, 800)
 
 
 def test_of_agreeing_negatives_the_deepest_speaks():
@@ -120,7 +158,7 @@ def test_drawn_course_doubts_what_lies_at_the_limit():
 
 
 def test_staleness_and_ageing():
-    assert [stale_steps(d, settings=SETTINGS) for d in (0, 365, 366, 730, 731, np.nan)] == [0, 0, 1, 1, 2, 0]
+    assert [is_stale(d, settings=SETTINGS) for d in (0, 365, 366, np.nan)] == [False, False, True, False]
     assert still_negative(np.array(365.25), hazard_per_month=0.0073) == pytest.approx(np.exp(-0.0876))
 
 

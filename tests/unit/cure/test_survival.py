@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from marrowclone.cure.survival import brier, censoring_survival, concordance, fit_mixture_cure, follow_up_test
+from marrowclone.cure.mixture import fit_mixture_cure, follow_up_test
+from marrowclone.cure.survival import auc_at, brier, censoring_survival, concordance
 
 
 def cohort(n, pi, seed, *, months=(100, 160), uncured=lambda rng, n: rng.gamma(2.0, 14.0, n)):
@@ -93,3 +94,16 @@ def test_brier_is_the_mean_square_without_censoring_and_unbiased_with():
     constant = np.full(20_000, np.exp(-24 / 30))
     whole = brier(true, np.ones(20_000, bool), constant, at=24)
     assert brier(np.minimum(true, stop), true <= stop, constant, at=24) == pytest.approx(whole, abs=0.01)
+
+
+def test_auc_counts_pairs_and_is_unbiased_under_censoring():
+    time, event = np.array([1.0, 2.0, 30.0, 40.0]), np.array([True, True, True, False])
+    assert auc_at(time, event, np.array([1, 2, 3, 4]), at=24) == 1.0
+    assert auc_at(time, event, np.array([3, 1, 2, 4]), at=24) == pytest.approx(3 / 4)
+    assert auc_at(time, event, np.ones(4), at=24) == 0.5
+    assert np.isnan(auc_at(time, event, np.ones(4), at=0.5)) and np.isnan(auc_at(time, event, np.ones(4), at=99))
+    rng = np.random.default_rng(8)
+    score = rng.normal(size=6000)
+    true, stop = rng.exponential(30 * np.exp(score)), rng.uniform(0, 60, 6000)
+    whole = auc_at(true, np.ones(6000, bool), score, at=24)
+    assert auc_at(np.minimum(true, stop), true <= stop, score, at=24) == pytest.approx(whole, abs=0.02)

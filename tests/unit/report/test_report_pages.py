@@ -56,6 +56,7 @@ def cohort(results: factory.Results, truth: pd.DataFrame | None = None) -> str:
         qc=pd.concat([p.qc for p in people]),
         samples=gather.sheet(results.samples.to_dict("records")),
         truth=gather.empty("report.truth") if truth is None else truth,
+        outlook=gather.read_one("cure.outlook", results.root / "cure/outlook.tsv"),
         notes=["a note <of> the check"],
         tumour_types=["plasma"],
         facts=FACTS,

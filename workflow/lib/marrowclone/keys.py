@@ -129,6 +129,8 @@ TABLES: dict[str, tuple[str, ...]] = {
         "patient", "day", "constant", "mark", "default", "value", "css", "css_lower", "css_upper", "change", "tier",
         "tier_changes", "tau", "flips", "use",
     ),
+    "cure.outlook": ("measure", "landmark_month", "value", "lower", "upper", "n", "note", "use"),
+    "cure.foretold": ("patient", "landmark_month", "day", "p_free", "use"),
     "report.truth": ("patient", "quantity", "timepoint", "clone", "truth", "estimate", "lower", "upper", "unit"),
 }  # fmt: skip
 

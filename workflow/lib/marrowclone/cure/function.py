@@ -123,6 +123,11 @@ def read_state(
     )
 
 
+def progression_days(rows: pd.DataFrame) -> list[int]:
+    """Days of progressive disease on record."""
+    return [int(d) for d in rows.loc[rows["response"] == "PD", "day"]] if "response" in rows else []
+
+
 def _progression_free(day: int, progressions: list[int], therapy: Therapy) -> int:
     last = max(progressions) if progressions else None
     starts = [s for s in therapy.starts if last is None or s >= last]
@@ -156,30 +161,36 @@ class Stability:
 def read_stability(
     tests: pd.DataFrame, levels: np.ndarray, markers: pd.DataFrame, *, settings: Mapping[str, Any]
 ) -> Stability:
-    """The longest stretch, up to the newest positive test, of low and flat disease (science 8.2, T4b).
+    """The longest stretch, up to the newest test, of low and flat disease (science 8.2, T4b).
 
-    Every test in it is positive at a level of at most ``stable_level`` (median), and each of
+    Every test in it sees the clone (positive, or a trace) at a level of at most ``stable_level`` (median), and each of
     M-protein and light-chain difference that was measured twice stays within
     ``stable_marker_change`` of its median (or its floor); at least one of them must have been. Growth is
     the least-squares slope of ln(level) over those tests, per draw; ``p_stable`` is the share
     of draws that double or halve slower than ``stable_doubling_months``.
+
+    Given is the longest stretch whose ``p_stable`` reaches ``stable_probability``: one that begins while treatment
+    still lowers the level is not flat, however long it has been so since. Without any, the longest.
     """
-    none = Stability(0, np.zeros(1), 0.0)
-    usable = tests.index[(tests["status"] == "positive") | (tests["status"] == "negative")].to_numpy()
+    found = Stability(0, np.zeros(1), 0.0)
+    usable = tests.index[tests["status"].isin(["positive", "trace", "negative"])].to_numpy()
     for start in range(len(usable) - 1):
         rows = usable[start:]
         days = tests.loc[rows, "day"].to_numpy(float)
         low = np.nanmedian(levels[rows], axis=1) <= settings["stable_level"] if len(rows) else np.array([False])
-        positive = (tests.loc[rows, "status"] == "positive").to_numpy()
-        if days[-1] == days[0] or not (low & positive).all() or np.isnan(levels[rows]).any():
+        there = (tests.loc[rows, "status"] != "negative").to_numpy()
+        if days[-1] == days[0] or not (low & there).all() or np.isnan(levels[rows]).any():
             continue
         if not _flat(markers, days[0], days[-1], settings=settings):
             continue
         time = (days - days.mean()) * 12.0 / 365.25
         growth = time @ np.log(np.maximum(levels[rows], 1e-12)) / (time @ time)
         slow = np.abs(growth) < np.log(2) / settings["stable_doubling_months"]
-        return Stability(int(days[-1] - days[0]), growth, float(slow.mean()))
-    return none
+        stretch = Stability(int(days[-1] - days[0]), growth, float(slow.mean()))
+        if stretch.p_stable >= settings["stable_probability"]:
+            return stretch
+        found = found if found.days else stretch
+    return found
 
 
 def _flat(markers: pd.DataFrame, start: float, stop: float, *, settings: Mapping[str, Any]) -> bool:

@@ -142,7 +142,8 @@ def _label(tier: int, facts: Facts, quality: str, clones: str, *, settings: Mapp
     """``T4a-Q+-C?``; empty when the tier is."""
     if tier == tiers.NOT_ASSESSABLE:
         return ""
-    stale = "-stale" if tiers.last_known(facts, settings=settings) > tier and facts.stale_steps else ""
+    best = tiers.last_known(facts, settings=settings)
+    stale = f"-stale({tiers.name(best)})" if best > tier and facts.stale else ""
     return f"{tiers.name(tier)}{tiers.variant(tier, facts, settings=settings)}{stale}-{quality}-{clones}"
 
 

@@ -1,13 +1,14 @@
 """Residual disease as of a landmark: achieved limits, the run of negatives, conflicts, age.
 
-Definitions: IMWG 2016 (Kumar, Lancet Oncol 17:e328; science 5.1). A negative result whose
-achieved limit is worse than 1e-5 is *insensitive*: indeterminate at 1e-5, never negative.
-Only rows of the MRD table are read here; single-cell RNA is not an MRD assay.
+Definitions: IMWG 2016 (Kumar, Lancet Oncol 17:e328; science 5.1), at the threshold of 1e-5 by which the cited
+trials report. A negative result whose achieved limit is worse than 1e-5 is *insensitive*: indeterminate at 1e-5,
+never negative. A clone that was counted below 1e-5 is a *trace*: negative at 1e-5, unless an earlier test had not
+seen it (resurgence). Only rows of the MRD table are read here; single-cell RNA is not an MRD assay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +17,16 @@ import pandas as pd
 
 from .stream import gate_days, number
 
-NEGATIVE, POSITIVE, INDETERMINATE, INSENSITIVE, UNKNOWN = (
+NEGATIVE, TRACE, POSITIVE, INDETERMINATE, INSENSITIVE, UNKNOWN = (
     "negative",
+    "trace",
     "positive",
     "indeterminate",
     "insensitive",
     "unknown",
 )
+#: From best to worst, of tests of one visit.
+_SEVERITY = {INSENSITIVE: -1, NEGATIVE: 0, TRACE: 1, INDETERMINATE: 2, POSITIVE: 3}
 #: Codes of :class:`Course` status arrays.
 CODES = {UNKNOWN: -1, NEGATIVE: 0, INDETERMINATE: 1, POSITIVE: 2}
 #: Rounding in limits such as 3/3e5 against 1e-5.
@@ -43,15 +47,21 @@ def achieved_limit(assay: str, cells: float, lod: float, *, settings: Mapping[st
     return float(np.fmax(lod, exact))
 
 
-def read_tests(rows: pd.DataFrame, *, settings: Mapping[str, Any]) -> pd.DataFrame:
+def read_tests(
+    rows: pd.DataFrame, *, settings: Mapping[str, Any], progressions: Collection[float] = ()
+) -> pd.DataFrame:
     """Assay rows of one patient, cut at the landmark, as tests.
 
     Returns a row per usable assay in day order: day, assay, cells, events, value, loq,
-    limit, status (negative, positive, indeterminate, insensitive), visit. Tests within
-    ``conflict_window_days`` of a visit's first test belong to that visit. A blood result
-    counts when positive only; other assays than ``marrow_assays`` are left out.
+    limit, status (negative, trace, positive, indeterminate, insensitive), visit, epoch, level (counted fraction,
+    NaN). Tests within ``conflict_window_days`` of a visit's first test belong to that visit; ``progressions`` (days)
+    part the epochs, across which nothing is joined. A blood result counts when positive only; other assays than
+    ``marrow_assays`` are left out.
     """
-    columns = ["day", "assay", "cells", "events", "value", "loq", "limit", "status", "visit", "diluted"]
+    columns = [
+        "day", "assay", "cells", "events", "value", "loq", "limit", "status", "visit", "diluted", "blood", "epoch",
+        "level",
+    ]  # fmt: skip
     tests = []
     for _, row in rows.iterrows():
         assay, result = str(row["assay"]), str(row["result"])
@@ -66,7 +76,11 @@ def read_tests(rows: pd.DataFrame, *, settings: Mapping[str, Any]) -> pd.DataFra
             result = INSENSITIVE
         pull = row.get("first_pull")
         diluted = str(pull).strip().casefold() in ("false", "0", "0.0", "no", "n")
-        tests.append((int(row["day"]), assay, cells, events, value, loq, limit, result, 0, diluted))
+        level = events / cells if events > 0 and cells >= events else value
+        epoch = sum(p <= int(row["day"]) for p in progressions)
+        tests.append(
+            (int(row["day"]), assay, cells, events, value, loq, limit, result, 0, diluted, blood, epoch, level)
+        )
     frame = pd.DataFrame(tests, columns=columns).sort_values(
         ["day", "assay", "status", "limit", "events", "value"], kind="stable", ignore_index=True
     )
@@ -75,7 +89,33 @@ def read_tests(rows: pd.DataFrame, *, settings: Mapping[str, Any]) -> pd.DataFra
         if day - start > settings["conflict_window_days"]:
             visit, start = visit + 1, day
         frame.loc[i, "visit"] = visit
+    frame["status"] = _with_traces(frame, threshold=settings["mrd_threshold"])
     return frame
+
+
+def _with_traces(tests: pd.DataFrame, *, threshold: float) -> list[str]:
+    """The status of each test, positives below the threshold as traces unless they are a resurgence.
+
+    Science 8.2 has "MRD-negative (<= 1e-5)" by level, and beside it T1 for "resurgence (positive >= LoQ after
+    negative)", which says more than the former only for a clone that comes back below 1e-5. A clone comes back when
+    it is counted, at LoQ or above where that is known, and at a level that the newest test without it would have
+    shown. What was never undetected, and falls below 1e-5, has not come back.
+    """
+    status = [str(s) for s in tests["status"]]
+    missed = np.nan  # limit of the newest test that saw nothing, since the last progression
+    for _, visit in tests.groupby(["epoch", "visit"], sort=True):
+        if visit["epoch"].iloc[0] > tests.loc[max(visit.index[0] - 1, 0), "epoch"]:
+            missed = np.nan
+        test: Any
+        for test in visit.itertuples():
+            counted = test.level < threshold and test.limit <= threshold * _SLACK and not test.blood
+            back = test.level >= missed and not test.level < test.loq
+            if test.status == POSITIVE and counted and not back:
+                status[test.Index] = TRACE
+        seen = {status[i] for i in visit.index}
+        if NEGATIVE in seen and not seen & {POSITIVE, TRACE, INDETERMINATE}:
+            missed = float(visit.loc[visit["status"] == NEGATIVE, "limit"].min())
+    return status
 
 
 def draw_levels(tests: pd.DataFrame, *, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
@@ -131,13 +171,17 @@ class Course:
 def follow(tests: pd.DataFrame, positive: np.ndarray, negative: np.ndarray) -> Course:
     """Follow the visits in time (``positive``, ``negative``: tests x draws, boolean).
 
-    A visit is the worst of its tests: positive, then indeterminate, then negative. Insensitive
-    negatives say nothing either way: they neither extend nor break a run. A positive breaks it.
+    A visit is the worst of its tests: positive, then indeterminate, then negative (a trace is). Insensitive
+    negatives say nothing either way: they neither extend nor break a run. A positive breaks it, and a progression.
     """
     n = positive.shape[1] if len(tests) else 1
     status = np.full(n, -1)
     first, last, when = (np.full(n, np.nan) for _ in range(3))
-    for _, visit in tests.groupby("visit", sort=True):
+    epoch = 0
+    for _, visit in tests.groupby(["visit", "epoch"], sort=True):
+        if visit["epoch"].iloc[0] > epoch:
+            epoch = visit["epoch"].iloc[0]
+            first, last = np.full(n, np.nan), np.full(n, np.nan)
         rows = visit.index.to_numpy()
         days = visit["day"].to_numpy(float)
         pos = positive[rows].any(axis=0)
@@ -155,23 +199,24 @@ def follow(tests: pd.DataFrame, positive: np.ndarray, negative: np.ndarray) -> C
 def observed_course(tests: pd.DataFrame) -> Course:
     """The course by the results as reported."""
     positive = (tests["status"] == POSITIVE).to_numpy()[:, None]
-    return follow(tests, positive, (tests["status"] == NEGATIVE).to_numpy()[:, None])
+    return follow(tests, positive, tests["status"].isin([NEGATIVE, TRACE]).to_numpy()[:, None])
 
 
 def drawn_course(tests: pd.DataFrame, levels: np.ndarray, *, settings: Mapping[str, Any]) -> Course:
     """The course in every draw: would the drawn level have been seen, and is it below 1e-5?
 
-    A negative test whose drawn level is above the threshold counts as positive; a positive
+    A negative test or a trace whose drawn level is above the threshold counts as positive; a positive
     whose drawn level is below its own limit counts as not seen.
     """
     status = tests["status"].to_numpy()[:, None]
     limit = tests["limit"].to_numpy(float)[:, None]
     with np.errstate(invalid="ignore"):
         hidden = (status == POSITIVE) & (levels < limit)
-        above = (status == NEGATIVE) & (levels > settings["mrd_threshold"])
+        below = (status == NEGATIVE) | (status == TRACE)
+        above = below & (levels > settings["mrd_threshold"])
     deep = limit <= settings["mrd_threshold"] * _SLACK
     positive = ((status == POSITIVE) & ~hidden) | above
-    return follow(tests, positive, ((status == NEGATIVE) & ~above) | (hidden & deep))
+    return follow(tests, positive, (below & ~above) | (hidden & deep))
 
 
 def current_test(tests: pd.DataFrame) -> int | None:
@@ -186,13 +231,9 @@ def current_test(tests: pd.DataFrame) -> int | None:
         best = tests.sort_values(["visit", "limit"], ascending=[False, True], kind="stable")
         return int(best.index[0])
     visit = telling[telling["visit"] == telling["visit"].max()]
-    worst = visit.assign(rank=visit["status"].map(CODES))
+    worst = visit.assign(rank=visit["status"].map(_SEVERITY))
     # of several positives the highest level; of several negatives the deepest
-    worst["order"] = np.where(
-        worst["status"] == NEGATIVE,
-        worst["limit"],
-        -np.fmax(worst["value"].fillna(0.0), (worst["events"] / worst["cells"]).fillna(0.0)),
-    )
+    worst["order"] = np.where(worst["status"] == NEGATIVE, worst["limit"], -worst["level"].fillna(0.0))
     return int(worst.sort_values(["rank", "order", "day"], ascending=[False, True, False], kind="stable").index[0])
 
 
@@ -203,15 +244,14 @@ def is_resurgence(tests: pd.DataFrame) -> bool:
         return False
     newest = telling["visit"] == telling["visit"].max()
     positive = telling[newest & (telling["status"] == POSITIVE)]
-    level = np.fmax(positive["value"].to_numpy(float), (positive["events"] / positive["cells"]).to_numpy(float))
-    countable = ~(level < positive["loq"].to_numpy(float))  # an unknown LoQ or level counts: worst of
-    return bool(countable.any() and (telling[~newest]["status"] == NEGATIVE).any())
+    # an unknown LoQ or level counts: worst of
+    countable = ~(positive["level"].to_numpy(float) < positive["loq"].to_numpy(float))
+    return bool(countable.any() and telling[~newest]["status"].isin([NEGATIVE, TRACE]).any())
 
 
-def stale_steps(age_days: float, *, settings: Mapping[str, Any]) -> int:
-    """Full periods of ``stale_months`` that the newest telling test lies back beyond its day (0: fresh)."""
-    period = gate_days(settings["stale_months"])
-    return 0 if np.isnan(age_days) or age_days <= period else int((age_days - 1) // period)
+def is_stale(age_days: float, *, settings: Mapping[str, Any]) -> bool:
+    """Whether the newest telling test is older than its shelf life (no test at all is not stale, but unknown)."""
+    return bool(age_days > gate_days(settings["stale_months"]))
 
 
 def still_negative(age_days: np.ndarray, *, hazard_per_month: float) -> np.ndarray:

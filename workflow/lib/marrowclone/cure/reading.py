@@ -21,6 +21,7 @@ from .function import (
     Therapy,
     high_risk_count,
     paraprotein,
+    progression_days,
     read_stability,
     read_state,
     read_therapy,
@@ -28,14 +29,16 @@ from .function import (
 from .imaging import Imaging, read_imaging
 from .mrd import (
     CODES,
+    INDETERMINATE,
     NEGATIVE,
     POSITIVE,
+    TRACE,
     Course,
     current_test,
     draw_levels,
+    is_stale,
     observed_course,
     read_tests,
-    stale_steps,
     still_negative,
 )  # fmt: skip
 from .parts import Marrow, Parts, component_draws
@@ -112,7 +115,7 @@ def read_landmark(patient: Patient, day: int, *, settings: Mapping[str, Any], rn
     name = patient.patient
     rows = {table: until(patient.clinical.get(table), name, day) for table in READ}
     absent = tuple(table for table in READ if patient.clinical.get(table) is None)
-    tests = read_tests(rows["mrd"], settings=settings)
+    tests = read_tests(rows["mrd"], settings=settings, progressions=progression_days(rows["response"]))
     levels = draw_levels(tests, settings=settings, rng=rng("mrd", np.nan))
     imaging = read_imaging(rows["imaging"], day, settings=settings)
     therapy = read_therapy(rows["therapy"], day, known="therapy" not in absent, settings=settings)
@@ -137,8 +140,9 @@ def read_landmark(patient: Patient, day: int, *, settings: Mapping[str, Any], rn
         active=state.active,
         negative=bool(observed.status[0] == CODES[NEGATIVE]),
         positive=bool(observed.status[0] == CODES[POSITIVE]),
+        traced=marrow.status == TRACE,
         negative_days=float(observed.span[0]),
-        deep=bool(marrow.status == NEGATIVE and marrow.limit <= settings["mrd_deep"] * (1 + 1e-9)),
+        deep=_is_deep(tests, marrow, settings=settings),
         imaging=imaging.state,
         imaging_recent=imaging.recent,
         function_known=therapy.known and state.known,
@@ -146,12 +150,19 @@ def read_landmark(patient: Patient, day: int, *, settings: Mapping[str, Any], rn
         progression_free_days=state.free_days,
         stable=stability.p_stable >= settings["stable_probability"],
         stable_days=stability.days,
-        stale_steps=stale_steps(day - float(observed.day[0]), settings=settings),
+        stale=is_stale(day - float(observed.day[0]), settings=settings),
     )
     return Reading(
         day, absent, tests, levels, imaging, therapy, state, quality, risk, marrow, clonal, stability, observed, facts,
         rng,
     )  # fmt: skip
+
+
+def _is_deep(tests: pd.DataFrame, marrow: Marrow, *, settings: Mapping[str, Any]) -> bool:
+    """Whether the current test is negative at 1e-6, too: it reaches that, and saw nothing or a trace below it."""
+    if marrow.status not in (NEGATIVE, TRACE) or not marrow.limit <= settings["mrd_deep"] * (1 + 1e-9):
+        return False
+    return marrow.status == NEGATIVE or bool(tests["level"].loc[marrow.test] < settings["mrd_deep"])
 
 
 def _plain(timepoint: str) -> str:
@@ -194,4 +205,4 @@ def _assay(tests: pd.DataFrame, levels: np.ndarray, marrow: Marrow) -> Assay | N
     if marrow.test is None or np.isnan(levels[marrow.test]).any():
         return None
     test: Any = tests.loc[marrow.test]
-    return Assay(int(test["day"]), str(test["assay"]), levels[marrow.test], test["status"] != POSITIVE)
+    return Assay(int(test["day"]), str(test["assay"]), levels[marrow.test], test["status"] not in (POSITIVE, TRACE))

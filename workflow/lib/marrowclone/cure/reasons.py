@@ -13,7 +13,7 @@ from . import tiers
 from .clones import Clonal
 from .function import CR, PR, RANK, VGPR, State, Therapy
 from .imaging import Imaging
-from .mrd import INSENSITIVE, NEGATIVE, POSITIVE
+from .mrd import INSENSITIVE, NEGATIVE, POSITIVE, TRACE
 from .quality import Quality
 from .stream import gate_days, months
 from .tiers import Facts
@@ -57,10 +57,14 @@ def describe_marrow(evidence: Evidence, facts: Facts) -> str:
         text = f"MRD-negative by {by}"
         if facts.negative_days > 0:
             text += f", unbroken for {_apart(float(facts.negative_days))}"
+    elif test["status"] == TRACE:
+        text = f"below 1e-5 by {by}, but a clone is seen at {power(test['level'])}"
+        if facts.negative_days > 0:
+            text += f"; below 1e-5 for {_apart(float(facts.negative_days))}"
     elif test["status"] == POSITIVE:
         text = f"MRD-positive by {by}"
         rows = evidence.tests[evidence.tests["visit"] == test["visit"]]
-        if (rows["status"] == NEGATIVE).any():
+        if rows["status"].isin([NEGATIVE, TRACE]).any():
             text += ", against a negative assay of the same visit (the worse counts)"
         if evidence.resurgence:
             text += ", after it had been negative: resurgence"
@@ -70,8 +74,8 @@ def describe_marrow(evidence: Evidence, facts: Facts) -> str:
         text = f"MRD indeterminate by {by}"
     if test["diluted"]:
         text += " (not a first pull: may read low)"
-    if facts.stale_steps:
-        text += f"; that is {_apart(evidence.day - float(test['day']))} old: stale"
+    if facts.stale:
+        text += f"; that is {_apart(evidence.day - float(test['day']))} old: stale, MRD unknown now"
     return text
 
 
@@ -97,7 +101,7 @@ def describe_tier(tier: int, facts: Facts, evidence: Evidence, *, settings: Mapp
     if tier == 4 and tiers.variant(tier, facts, settings=settings) == "b":
         parts.append(f"residual disease low and flat for {_apart(facts.stable_days)} (MGUS-like)")
     best = tiers.last_known(facts, settings=settings)
-    if best > tier and facts.stale_steps:
+    if best > tier and facts.stale:
         parts.append(f"last known tier T{best}")
     return f"T{tier}, {tiers.WORDS[tier]}: " + "; ".join(parts)
 
@@ -121,7 +125,7 @@ def describe_missing(evidence: Evidence, *, settings: Mapping[str, Any]) -> list
 
 
 def _marrow_steps(facts: Facts, settings: Mapping[str, Any]) -> list[str]:
-    if facts.stale_steps:
+    if facts.stale:
         return ["a new MRD assay"]
     if facts.positive or not facts.negative:
         return [f"a marrow assay that is negative at {power(settings['mrd_threshold'])} or better"]
@@ -132,6 +136,9 @@ def next_steps(tier: int, facts: Facts, *, settings: Mapping[str, Any]) -> str:
     """What would have to be on record for the next tier; not advice."""
     if tier == tiers.NOT_ASSESSABLE:
         return "a response on record"
+    best = tiers.last_known(facts, settings=settings)
+    if facts.stale and best > tier:
+        return f"T{best} again needs a new MRD assay that bears it out"
     if tier == 0:
         return "T1 needs a response of PR or better without active organ damage or extramedullary disease"
     steps = _marrow_steps(facts, settings)

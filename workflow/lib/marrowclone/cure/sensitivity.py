@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from ..keys import RESEARCH_USE_ONLY, TABLES
-from .combine import COMPONENTS, draw_structure, power_mean, weights
+from .combine import COMPONENTS, combine, draw_structure, power_mean, weights
 from .landmarks import score_landmark
 from .reading import Patient, landmark_days, read_landmark
 from .stream import stream
@@ -25,7 +25,9 @@ GATES: tuple[str, ...] = (
     "candidate_sustained_months", "candidate_free_months", "stable_months", "cure_free_months", "stale_months",
 )  # fmt: skip
 LOGS: tuple[str, ...] = ("depth_start", "control_floor_log10")
-DEFAULT, DIRICHLET = "default", "weights, all together"
+DEFAULT, DIRICHLET, SICKEST = "default", "weights, all together", "Q missing in the sickest"
+#: Q of which a landmark without a form is given in :data:`SICKEST`: this quantile of the Q of all that have one.
+LOW_QUANTILE = 0.25
 
 
 def variations(settings: Mapping[str, Any], how: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -67,6 +69,8 @@ def vary_judgement(
 
     A row of the default comes first, then the variations; the rows without a patient are
     the cohort's: share of landmarks whose tier changes, and Kendall's tau of the scores with the default's.
+    Landmarks without Q have a row more (:data:`SICKEST`): forms are missing most often in those who are worst, and
+    the score that leaves Q out does not know that (science 8.4).
     """
     settings = dict(settings) | {"n_draws": how["n_draws"]}
     tried = [(DEFAULT, np.nan), *variations(settings, how)]
@@ -78,15 +82,48 @@ def vary_judgement(
                 changed = settings if name == DEFAULT else settings | {name: value}
                 row = score_landmark(patient, day, settings=changed, seed=seed)
                 usual = usual or row
-                rows.append(_row(patient.patient, day, name, value, settings.get(name, np.nan), row, usual))
+                rows.append(
+                    _row(patient.patient, day, name, value, settings.get(name, np.nan), row, usual) | {"Q": row["Q"]}
+                )
             if np.isfinite(usual["css"]):
                 middle, lower, upper = _dirichlet(patient, day, settings=settings, seed=seed)
                 rows.append(
                     _row(patient.patient, day, DIRICHLET, np.nan, np.nan, usual | {"css": middle}, usual)
                     | {"css_lower": lower, "css_upper": upper}
                 )
+    rows += _sickest(patients, rows, settings=settings, seed=seed)
     table = pd.DataFrame(rows, columns=list(TABLES["cure.sensitivity"]))
     return pd.concat([table, _cohort(table)], ignore_index=True) if len(table) else table
+
+
+def _sickest(
+    patients: Sequence[Patient], rows: Sequence[Mapping[str, Any]], *, settings: Mapping[str, Any], seed: int
+) -> list[dict[str, Any]]:
+    """Scores of landmarks without Q, were it the lower quartile of the cohort's; none where nobody has Q."""
+    usual = [r for r in rows if r["constant"] == DEFAULT]
+    there = [r["Q"] for r in usual if np.isfinite(r["Q"])]
+    if not there or settings["weight_q"] <= 0:
+        return []
+    low = float(np.quantile(there, LOW_QUANTILE))
+    by_name, added = {p.patient: p for p in patients}, []
+    for row in usual:
+        if np.isfinite(row["Q"]) or not np.isfinite(row["css"]):
+            continue
+        name, day = row["patient"], row["day"]
+        reading = read_landmark(
+            by_name[name], day, settings=settings, rng=lambda what, _, n=name, d=day: stream(seed, n, d, what)
+        )
+        structure = draw_structure(stream(seed, name, day, "structure"), settings=settings)
+        filled = np.full(settings["n_draws"], low)
+        parts = reading.components(structure, settings=settings)
+        score = combine(
+            parts.point | {"Q": filled}, [w | {"Q": filled} for w in parts.wide],
+            [s | {"Q": filled} for s in parts.structural], structure, stream(seed, name, day, "missing"),
+            settings=settings,
+        )  # fmt: skip
+        found = row | {"css": score.point, "css_lower": score.lower, "css_upper": score.upper}
+        added.append(_row(name, day, SICKEST, low, np.nan, found, row))
+    return added
 
 
 def _row(patient: str, day: int, name: str, value: float, default: Any, row: Any, usual: Any) -> dict[str, Any]:

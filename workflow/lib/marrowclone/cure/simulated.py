@@ -69,6 +69,7 @@ def simulate_patient(name: str, rng: np.random.Generator, *, settings_qol: dict[
         tests={d: (_perfect(burden[d], 1.9 / n), 1.9 / n) for d, n in tests.items()},
         scans={d: bool(burden[d] >= 1e-2) for d in scans},
         therapies=therapies,
+        quantified={d: 2.4 / n for d, n in tests.items()},
     )
     truth = pd.DataFrame(
         {"patient": name, "day": days, "tier": [tier_at(facts, d).tier for d in days],
@@ -152,7 +153,7 @@ def _assay(name: str, day: int, cells: float, burden: float, rng: np.random.Gene
     positive = events >= 2
     return {
         "patient": name, "day": day, "assay": "NGS", "result": "positive" if positive else "negative",
-        "cells_analysed": int(cells), "events": min(events, int(cells)) if positive else 0, "lod": 1.9 / int(cells),
+        "cells_analysed": int(cells), "events": min(events, int(cells)) if positive else 0, "lod": 1.9 / int(cells), "loq": 2.4 / int(cells),
         "compartment": "BM",
     }  # fmt: skip
 

@@ -36,11 +36,13 @@ class Facts:
     response_recent, response_known
         shelf life; whether anything is on record.
     negative, positive
-        marrow status at 1e-5 or better. Neither: indeterminate or unknown.
+        marrow status at 1e-5. Neither: indeterminate or unknown.
+    traced
+        a clone was counted below 1e-5 (which is negative, and still a clone for T4b).
     negative_days
         days between first and last negative of the unbroken run.
     deep
-        newest negative at 1e-6 or better.
+        newest negative at 1e-6: nothing seen by a test that reaches it, or a trace below it.
     imaging, imaging_recent
         negative, equivocal, positive or unknown; within its shelf life.
     function_known
@@ -49,8 +51,8 @@ class Facts:
         treatment-free and progression-free time.
     stable
         low-level disease, stable with sufficient probability, for ``stable_days``.
-    stale_steps
-        shelf lives that have passed since the newest telling MRD test.
+    stale
+        the newest telling MRD test is older than its shelf life.
     """
 
     response: int = -1
@@ -59,6 +61,7 @@ class Facts:
     active: bool = False
     negative: Any = False
     positive: Any = False
+    traced: bool = False
     negative_days: Any = 0
     deep: bool = False
     imaging: str = "unknown"
@@ -68,7 +71,7 @@ class Facts:
     progression_free_days: int = 0
     stable: bool = False
     stable_days: int = 0
-    stale_steps: int = 0
+    stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,14 @@ def paths(facts: Facts, *, settings: Mapping[str, Any]) -> Paths:
         & (facts.free_days >= gate_days(settings["candidate_free_months"]))
     )
     mgus = (
-        positive
+        (positive | facts.traced)
         & facts.stable
         & (facts.stable_days >= gate_days(settings["stable_months"]))
         & (facts.free_days >= gate_days(settings["stable_months"]))
         & (clear and facts.function_known)
     )
     long_free = min(facts.free_days, facts.progression_free_days) >= gate_days(settings["cure_free_months"])
-    # "negative within the last 12 months" is kept by the demotion of stale tests in assign()
+    # "negative within the last 12 months" is kept by what assign() makes of stale tests
     statistical = deep_response & cleared & long_free
     return Paths(deep_response, sustained, free, mgus, statistical)
 
@@ -114,7 +117,8 @@ def assign(facts: Facts, *, settings: Mapping[str, Any]) -> np.ndarray:
     """Tier per draw, 0-5, or -1 when no response is on record (the tier is then empty).
 
     Caps: positive imaging at T1, equivocal at T2, a response older than its shelf life at T2.
-    Age: one tier down per shelf life that the newest MRD test is overdue, not below T1.
+    Stale: an MRD test older than its shelf life leaves MRD unknown now, which is T1; :func:`last_known` keeps what
+    it was. A step down instead would print a stale T5 as a T4 that nobody has seen.
     """
     rule = paths(facts, settings=settings)
     size = rule.deep_response.shape
@@ -128,13 +132,12 @@ def assign(facts: Facts, *, settings: Mapping[str, Any]) -> np.ndarray:
     cap = {"positive": 1, "equivocal": 2}.get(facts.imaging, 5)
     if not facts.response_recent:
         cap = min(cap, 2)
-    tier = np.minimum(tier, cap)
-    return np.where(tier >= 2, np.maximum(tier - facts.stale_steps, 1), tier)
+    return np.minimum(tier, 1 if facts.stale else cap)
 
 
 def last_known(facts: Facts, *, settings: Mapping[str, Any]) -> int:
     """The tier that the same facts gave while MRD test, imaging and response were fresh."""
-    fresh = replace(facts, stale_steps=0, response_recent=True, imaging_recent=facts.imaging != "unknown")
+    fresh = replace(facts, stale=False, response_recent=True, imaging_recent=facts.imaging != "unknown")
     return int(assign(fresh, settings=settings)[0])
 
 

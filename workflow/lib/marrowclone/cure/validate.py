@@ -18,17 +18,15 @@ import pandas as pd
 from ..check.schemas import config_schema, fill_defaults
 from ..clinical import read_clinical
 from ..errors import UserError, shown
-from ..keys import RESEARCH_USE_ONLY
+from ..keys import DAYS_PER_MONTH, RESEARCH_USE_ONLY
 from ..score.tiers import tier_metrics, tier_table
 from ..tables import read_result, write_table
 from .combine import power_mean, weights
-from .evaluation import RESULT, evaluate
+from .evaluation import RESULT, at_landmark, concordance_row, enough, evaluate, with_response
 from .landmarks import score_landmark
 from .mrd import draw_levels, read_tests
 from .simulated import CURED, Simulated, simulate_cohort
 from .stream import stream
-
-MONTHS = (12, 24, 36)
 
 
 def default_settings() -> dict[str, Any]:
@@ -36,17 +34,17 @@ def default_settings() -> dict[str, Any]:
     return fill_defaults({}, config_schema())["cure"]
 
 
-def score_cohort(cohort: Sequence[Simulated], *, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
-    """Landmarks on the days of tests and at :data:`MONTHS`, up to the outcome; with the column ``response``."""
-    rows = []
-    for case in cohort:
-        extra = {round(m * 30.4375) for m in MONTHS}
-        response = case.patient.clinical["response"]
-        for day in sorted(set(case.truth["day"]) | {d for d in extra if d <= case.pfs_day}):
-            row = score_landmark(case.patient, int(day), settings=settings, seed=seed)
-            told = response[(response["day"] <= day) & (response["response"] != "")]  # type: ignore[index]
-            rows.append(row | {"response": str(told["response"].iloc[-1]) if len(told) else ""})
-    return pd.DataFrame(rows)
+def score_cohort(
+    cohort: Sequence[Simulated], *, settings: Mapping[str, Any], seed: int, months: Sequence[int] = ()
+) -> pd.DataFrame:
+    """Landmarks on the days of tests and at ``months``, up to the outcome; with the column ``response``."""
+    extra = {round(m * DAYS_PER_MONTH) for m in months}
+    rows = [
+        score_landmark(case.patient, int(day), settings=settings, seed=seed)
+        for case in cohort
+        for day in sorted(set(case.truth["day"]) | {d for d in extra if d <= case.pfs_day})
+    ]
+    return with_response(pd.DataFrame(rows), pd.concat([case.patient.clinical["response"] for case in cohort]))
 
 
 def without_quality(landmarks: pd.DataFrame, *, settings: Mapping[str, Any]) -> pd.DataFrame:
@@ -76,13 +74,15 @@ def truth_rows(cohort: Sequence[Simulated], landmarks: pd.DataFrame, *, settings
 
 
 def covered(cohort: Sequence[Simulated], *, settings: Mapping[str, Any], seed: int) -> tuple[int, int]:
-    """How many positive tests have the true burden of their day within 90% of the draws, of how many."""
+    """How many tests that saw the tumour have the true burden of their day within 90% of the draws, of how many."""
     hits = n = 0
     for case in cohort:
         name = case.patient.patient
-        tests = read_tests(case.patient.clinical["mrd"], settings=settings)  # type: ignore[arg-type]
+        assays = case.patient.clinical["mrd"]
+        assert assays is not None  # simulated patients have them
+        tests = read_tests(assays, settings=settings)
         levels = draw_levels(tests, settings=settings, rng=stream(seed, name, 0, "mrd"))
-        positive = (tests["status"] == "positive").to_numpy()
+        positive = tests["status"].isin(["positive", "trace"]).to_numpy()
         true = case.burden[tests["day"].to_numpy(int)]
         low, high = np.quantile(levels, [0.05, 0.95], axis=1) if len(levels) else (np.empty(0), np.empty(0))
         hits += int(((low <= true) & (true <= high))[positive].sum())
@@ -118,21 +118,29 @@ def summary(table: pd.DataFrame, source: str) -> str:
 def validate_simulated(n: int, *, seed: int, n_draws: int) -> pd.DataFrame:
     """Simulate, score, compare; columns :data:`~.evaluation.RESULT`."""
     chapter = default_settings()
-    settings = chapter["score_landmarks"] | {"n_draws": n_draws}
+    settings, how = chapter["score_landmarks"] | {"n_draws": n_draws}, chapter["fit_outlook"]
     cohort = simulate_cohort(n, seed=seed, settings_qol=chapter["score_qol"])
-    landmarks = score_cohort(cohort, settings=settings, seed=seed)
+    landmarks = score_cohort(cohort, settings=settings, seed=seed, months=how["landmark_months"])
     outcome = pd.DataFrame(
         {"patient": [c.patient.patient for c in cohort], "pfs_day": [c.pfs_day for c in cohort],
          "pfs_event": [c.event for c in cohort]}
     )  # fmt: skip
     known = pd.DataFrame(truth_rows(cohort, landmarks, settings=settings, seed=seed), columns=list(RESULT))
-    whole = evaluate(landmarks, outcome, MONTHS, seed=seed)
-    bare = evaluate(without_quality(landmarks, settings=settings), outcome, MONTHS, seed=seed)
-    bare = bare[bare["measure"] == "C of css"].assign(measure="C of css, quality of life removed")
-    full = whole.loc[whole["measure"] == "C of css", "value"].to_numpy()
-    # without a form near the landmark nothing was removed, and equality says nothing
-    bare["note"] = np.where(bare["value"].to_numpy() == full, "empty control: no form near the landmark", "control")
-    return pd.concat([known, whole, bare], ignore_index=True)
+    whole, _ = evaluate(landmarks, outcome, how=how, seed=seed)
+    bare = []
+    for month in how["landmark_months"]:
+        pair = [
+            at_landmark(scored, outcome, month, window_days=how["window_days"])
+            for scored in (landmarks, without_quality(landmarks, settings=settings))
+        ]
+        if enough(pair[1], how):
+            rng = np.random.default_rng([seed, month, 1])
+            row = concordance_row(pair[1], month, "css", rng, n=how["bootstraps"])
+            # without a form near the landmark nothing was removed, and equality says nothing
+            empty = pair[0]["css"].equals(pair[1]["css"])
+            said = "empty control: no form near the landmark" if empty else "control"
+            bare.append(row | {"measure": "C of css, quality of life removed", "note": said})
+    return pd.concat([known, whole, pd.DataFrame(bare, columns=list(RESULT))], ignore_index=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--landmarks", type=Path, help="results/cure/landmarks.tsv of a run")
     parser.add_argument("--outcome", type=Path, help="the outcome table of the same patients")
+    parser.add_argument("--response", type=Path, help="their response table, for the benchmark of IMWG response")
     parser.add_argument("--out", type=Path, default=Path("validation"), help="folder of validation.tsv and .md")
     options = parser.parse_args(arguments)
     try:
@@ -150,7 +159,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UserError("--landmarks and --outcome belong together.", hint="give both, or neither to simulate.")
         if options.landmarks:
             outcome = read_clinical(options.outcome, "outcome")
-            table = evaluate(read_result(options.landmarks), outcome, MONTHS, seed=options.seed)
+            how = default_settings()["fit_outlook"]
+            response = read_clinical(options.response, "response") if options.response else None
+            landmarks = with_response(read_result(options.landmarks), response)
+            table, _ = evaluate(landmarks, outcome, how=how, seed=options.seed)
             source = f"{shown(options.landmarks)}, {shown(options.outcome)}: {len(outcome)} patients."
         else:
             table = validate_simulated(options.patients, seed=options.seed, n_draws=options.draws)

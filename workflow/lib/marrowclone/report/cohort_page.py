@@ -16,6 +16,7 @@ from .figures.composition import legend_rows
 from .figures.style import clone_order
 from .gather import Patient, empty, tumour_noun
 from .identity import listed, mismatched
+from .outlook import last_change, outlook_section, risk_words
 from .paths import patient_link
 from .render import render
 from .rows import rows_of
@@ -87,6 +88,9 @@ def patient_row(patient: Patient, *, noun: str) -> dict[str, Any]:
         if last is None
         else str(last.get("tier_words", "")) or words.tier(tier),
         "suffix": " ".join(code.replace("-", "−") for code, _ in suffixes),
+        "stale": "" if last is None else words.stale_words(last),
+        "change": last_change(patient),
+        "risk": risk_words(patient.risk),
         "day": "" if last is None else words.when(last["day"]),
         "score": f"{last['css']:.0f}" if scored and last is not None else words.NOT_KNOWN,
         "interval": words.span(last["css_lower"], last["css_upper"]) if last is not None else words.NOT_KNOWN,
@@ -223,6 +227,7 @@ def cohort_page(
     qc: pd.DataFrame,
     samples: pd.DataFrame,
     truth: pd.DataFrame,
+    outlook: pd.DataFrame,
     notes: Sequence[str],
     tumour_types: Sequence[str],
     facts: Mapping[str, Any],
@@ -240,6 +245,7 @@ def cohort_page(
         samples_section(samples, qc, cells, facts=looked_at, noun=noun, identity=identity),
         embedding_section(cells, dpi=dpi),
         cells_section(samples, qc, cells),
+        outlook_section(outlook),
         truth_section(truth),
     ]
     run = [

@@ -105,6 +105,7 @@ class Patient:
     qol: pd.DataFrame = field(default_factory=lambda: empty("cure.qol"))
     risk: pd.DataFrame = field(default_factory=lambda: empty("cure.risk"))
     changes: pd.DataFrame = field(default_factory=lambda: empty("cure.changes"))
+    sensitivity: pd.DataFrame = field(default_factory=lambda: empty("cure.sensitivity"))
     clinical: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     qc_facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -166,8 +167,8 @@ def read_patient(
         paths of the QC tables of these samples; ``qc_facts`` of their ``qc.json``, whose warnings are ``warnings``.
     paths
         path by field: those of :data:`PATIENT_TABLES`, and the cohort's ``cells``,
-        ``microenvironment``, ``landmarks``, ``qol``, ``risk`` and ``changes``. Files that are not there give empty
-        frames.
+        ``microenvironment``, ``landmarks``, ``qol``, ``risk``, ``changes`` and ``sensitivity``. Files that are not
+        there give empty frames.
     clinical
         the cohort's clinical tables by name.
     """
@@ -181,6 +182,7 @@ def read_patient(
     qol = read_one("cure.qol", paths.get("qol"))
     risk = read_one("cure.risk", paths.get("risk"))
     changes = read_one("cure.changes", paths.get("changes"))
+    varied = read_one("cure.sensitivity", paths.get("sensitivity"))
     facts = read_qc_facts(qc_facts)
     return Patient(
         name=name,
@@ -192,6 +194,7 @@ def read_patient(
         qol=qol[qol["patient"] == name].sort_values("day", kind="stable").reset_index(drop=True),
         risk=risk[risk["patient"] == name].reset_index(drop=True),
         changes=changes[changes["patient"] == name].reset_index(drop=True),
+        sensitivity=varied[varied["patient"] == name].reset_index(drop=True),
         clinical=clinical,
         warnings=[f"{name}: {text}" for name, mine in facts.items() for text in mine.get("warnings", [])],
         qc_facts=facts,

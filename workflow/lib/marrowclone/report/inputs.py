@@ -52,7 +52,7 @@ def files_of(name: str, inputs: Any) -> dict[str, str]:
         mine = [p for p in as_list(inputs.get(field)) if Path(p).name == f"{name}.{suffix}"]
         if mine:
             found[field] = mine[0]
-    for field in ("cells", "microenvironment", "landmarks", "qol", "risk", "changes"):
+    for field in ("cells", "microenvironment", "landmarks", "qol", "risk", "changes", "sensitivity"):
         shared = as_list(inputs.get(field))
         if shared:
             found[field] = shared[0]

@@ -1,12 +1,14 @@
-"""What follows a patient's state on its page: how the score changed, and risk, apart and labelled so."""
+"""What follows the state: how the score changed, how it hangs on judgement, and risk and outlook, labelled apart."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from ..cure.outlook import verdict
+from ..cure.sensitivity import DEFAULT, DIRICHLET, SICKEST
 from ..keys import INDETERMINATE
 from . import words
-from .blocks import Table
+from .blocks import Section, Table
 from .gather import Patient
 from .rows import rows_of
 
@@ -68,6 +70,85 @@ def change_table(changes: pd.DataFrame) -> Table | None:
     )
 
 
+def sensitivity_table(sensitivity: pd.DataFrame) -> Table | None:
+    """Score and tier of the newest landmark by other judgement (``cure.sensitivity`` of one patient), widest first."""
+    if not len(sensitivity):
+        return None
+    newest = sensitivity[sensitivity["day"] == sensitivity["day"].max()]
+    moved = newest[newest["constant"] != DEFAULT]
+    moved = moved.assign(size=moved["change"].astype(float).abs()).sort_values("size", ascending=False, kind="stable")
+    whole = {DIRICHLET, SICKEST}  # these have no default of their own
+    rows = [
+        [
+            str(r.constant), words.number(r.default), words.number(r.value), words.number(r.css, 2),
+            words.number(r.change, 2), str(r.tier) or "–",
+            words.between(r.css_lower, r.css_upper, as_share=False) if str(r.constant) in whole else "–",
+        ]
+        for r in rows_of(moved)
+        if not words.missing(r.css)
+    ]  # fmt: skip
+    if not rows:
+        return None
+    return Table(
+        ["Constant", "Default", "Instead", "Score", "Change", "Tier", "90%"],
+        rows,
+        caption=f"Were our judgement another one ({words.when(newest['day'].max())})",
+        numeric=frozenset({1, 2, 3, 4}),
+        folded=True,
+    )
+
+
 def apart(patient: Patient) -> list[Table]:
-    """Tables that follow the state: its change, then the risk."""
-    return [t for t in (change_table(patient.changes), risk_table(patient.risk)) if t is not None]
+    """Tables that follow the state: its change, what it hangs on, then the risk."""
+    made = (change_table(patient.changes), sensitivity_table(patient.sensitivity), risk_table(patient.risk))
+    return [t for t in made if t is not None]
+
+
+def last_change(patient: Patient) -> str:
+    """The newest change of the score in words; empty without a landmark before."""
+    if not len(patient.changes):
+        return ""
+    row = patient.changes.sort_values("to_day").iloc[-1]
+    since = f"since {words.when(row['from_day'])}"
+    if words.missing(row["delta"]):
+        return f"score not comparable {since}"
+    by = f"{float(row['delta']):+.0f} points {since}, 90% {words.between(row['lower'], row['upper'], as_share=False)}"
+    return {"higher": f"▲ higher: {by}", "lower": f"▼ lower: {by}"}.get(str(row["call"]), f"no call: {by}")
+
+
+def risk_words(risk: pd.DataFrame) -> list[str]:
+    """The stagings of the newest landmark that said something, short; what none could say is ``not known``."""
+    if not len(risk):
+        return []
+    newest = risk[risk["day"] == risk["day"].max()].set_index("system")["result"].astype(str)
+    shown = [(name, newest.get(key, INDETERMINATE)) for key, name in SYSTEMS.items() if key in newest.index]
+    known = [f"{name}: {value}" for name, value in shown if value != INDETERMINATE]
+    return known or ["not known"]
+
+
+def outlook_section(outlook: pd.DataFrame) -> Section | None:
+    """How well the score foretold the cohort's own outcomes; None where the rule wrote nothing."""
+    if not len(outlook):
+        return None
+    section = Section(
+        "outlook",
+        "Outlook of this cohort, apart from the state",
+        "Does the score foretell progression here, and better than what needs no score? Patients free of progression "
+        "at each landmark; each is foretold from the others. C and AUC: 0.5 is chance, 1 is full. Brier: 0 is best, "
+        "compare with the Kaplan-Meier curve for everybody. It changes no tier and no score.",
+    )
+    section.notes += verdict(outlook)
+    rows = [
+        [words.number(r.landmark_month), words.plain(str(r.measure)), words.number(r.value, 3),
+         words.between(r.lower, r.upper, as_share=False), words.number(r.n), words.told(r.note) or "–"]
+        for r in rows_of(outlook)
+        if not words.missing(r.value)
+    ]  # fmt: skip
+    if rows:
+        section.tables.append(
+            Table(
+                ["Landmark (month)", "Measure", "Value", "90%", "Patients", "Note"], rows, numeric=frozenset({0, 2, 4}),
+                caption="Discrimination, calibration and prediction error, beside plain benchmarks", folded=True,
+            )
+        )  # fmt: skip
+    return section

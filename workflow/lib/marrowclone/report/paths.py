@@ -45,6 +45,7 @@ PER_COHORT: dict[str, str] = {
     "qol": "results/cure/qol.tsv",
     "risk": "results/cure/risk.tsv",
     "changes": "results/cure/changes.tsv",
+    "sensitivity": "results/cure/sensitivity.tsv",
 }
 #: Read for the comparison with the truth.
 COMPARED: tuple[str, ...] = ("malignant", "clone_cells", "arms", "fractions", "burden")
@@ -63,7 +64,8 @@ UNREAD: tuple[str, ...] = (
     "results/evolution/{patient}.draws.parquet",
     "results/cure/qol_change.tsv",
     "results/cure/completion.tsv",
-    "results/cure/sensitivity.tsv",
+    "results/cure/outlook.tsv",
+    "results/cure/foretold.tsv",
 )
 #: Files of the samples whose counts are freed of ambient RNA, where that option is on.
 OF_DENOISED: tuple[str, ...] = ("results/cells/{sample}.denoised.h5ad", "results/cells/{sample}.denoised.json")

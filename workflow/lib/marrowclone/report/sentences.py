@@ -178,6 +178,7 @@ class Glance:
     components: list[Component]
     missing: list[str]
     next: str
+    joint: str = ""  # how C and D hang together
 
 
 #: What a missing clinical table takes away.
@@ -188,7 +189,7 @@ LOST = {
     "therapy": "no therapy table: treatment-free time and drug exposure are not known",
     "pro": "no patient-reported outcomes: quality of life is missing",
     "cytogenetics": "no cytogenetics: copy number is not checked against FISH",
-    "outcome": "no outcome table: progression-free time rests on responses alone",
+    "outcome": "no outcome table: what the score foretells cannot be held against what came",
 }
 
 
@@ -210,11 +211,23 @@ def trend(landmarks: pd.DataFrame) -> tuple[str, str]:
     before, day = earlier[-1]
     level = _level(before) or 0
     since = f"{before} at {words.when(day)}"
+    said = words.stale_words(landmarks.iloc[-1])
+    if said:  # nothing was measured that has fallen
+        return "none", f"{said}; {since}"
     if now > level:
         return "better", f"nearer to cure than before ({since})"
     if now < level:
         return "worse", f"further from cure than before ({since})"
     return "same", f"same tier as before ({since})"
+
+
+def joint(row: pd.Series) -> str:
+    """That D and C share a burden, and how much; empty where one of them is missing."""
+    if words.missing(row.get("cor_dc", None)):
+        return ""
+    said = f"D and C draw on the same burden: correlation of their draws {float(row['cor_dc']):.2f}"
+    bounded = str(row.get("c_bounded", "")).lower() == "true"
+    return said + ("; C is bounded by an assay, not observed" if bounded else "")
 
 
 def glance(patient: Patient) -> Glance:
@@ -264,4 +277,5 @@ def glance(patient: Patient) -> Glance:
         components=parts,
         missing=gone,
         next="" if words.missing(row.get("next", "")) else words.told(row["next"]),
+        joint=joint(row),
     )

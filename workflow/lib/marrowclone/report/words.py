@@ -254,3 +254,9 @@ def therapy_context(code: Any) -> str:
 def plain(text: Any) -> str:
     """A code of ours without underscores; a dash when missing."""
     return NOT_KNOWN if missing(text) else str(text).replace("_", " ")
+
+
+def stale_words(row: Any) -> str:
+    """``stale: last known T5 (...)`` where the newest assay is too old to bear the tier that it gave; else empty."""
+    label, best = str(row.get("tier_label", "")), str(row.get("last_known_tier", ""))
+    return f"stale: last known {best}, {tier(best)}" if "stale" in label and best else ""

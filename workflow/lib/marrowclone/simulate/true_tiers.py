@@ -7,7 +7,7 @@ done on the days on which the patient had them: a state that nobody tested is no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,8 @@ class Facts:
         day -> whether imaging was positive.
     therapies
         as in the specification.
+    quantified
+        day -> limit of quantification of that MRD test; the detection limit where it is not given.
     """
 
     response: np.ndarray
@@ -63,6 +65,7 @@ class Facts:
     tests: Mapping[int, tuple[str, float]]
     scans: Mapping[int, bool]
     therapies: list[Mapping[str, Any]]
+    quantified: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,9 @@ def true_tiers(patient: Mapping[str, Any], course: Course, *, name: str) -> pd.D
     - *MRD*: negative is a burden below 1e-5, found by a test that was planned to reach 1e-5. A planned limit above
       that, with fewer tumour cells than it, is indeterminate (5.4): it neither counts as a negative nor breaks
       a run of them. What the specification says that the laboratory reported is not looked at.
+    - *Resurgence* (T1, "positive >= LoQ after negative"): positive from 1e-5 on says that already, so that the words
+      are of a clone that comes back below it: at LoQ or above, and at a level that the newest test which could not
+      see it, since the last progression, would have shown. It counts as positive, and breaks the run.
     - *Run of negatives*: since the last positive test or progression.
     - *T2*: negative in VGPR counts, as the text says in brackets; in PR it is T1.
     - *Imaging*: a negative scan counts for 12 months. A positive one caps at T1 until a later one is negative, but one
@@ -173,8 +179,21 @@ def _of_mrd(facts: Facts, day: int) -> Verdict:
 
 
 def _telling(facts: Facts, day: int) -> dict[int, str]:
-    """Results of the tests until a day that were not indeterminate."""
-    return {d: r for d, (r, _) in facts.tests.items() if d <= day and r != "indeterminate"}
+    """Results of the tests until a day that were not indeterminate; a resurgence is positive."""
+    found: dict[int, str] = {}
+    unseen, since = np.inf, -1  # limit of the newest test that could not see the tumour, and its day
+    for tested in sorted(d for d in facts.tests if d <= day):
+        result, limit = facts.tests[tested]
+        if result == "indeterminate":
+            continue
+        burden = facts.burden[tested]
+        if since >= 0 and "PD" in facts.response[since:tested]:
+            unseen = np.inf
+        back = burden >= max(unseen, facts.quantified.get(tested, limit))
+        found[tested] = "positive" if back else result
+        if burden < limit:
+            unseen, since = limit, tested
+    return found
 
 
 def treatment_free(therapies: list[Mapping[str, Any]], day: int) -> int:
@@ -186,18 +205,20 @@ def treatment_free(therapies: list[Mapping[str, Any]], day: int) -> int:
 def _facts(patient: Mapping[str, Any], course: Course) -> Facts:
     total = course.total()
     tests: dict[int, tuple[str, float]] = {}
+    quantified: dict[int, float] = {}
     for test in patient["clinical"]["mrd"]:
         limit = LIMITS[test["assay"]][0] / test["cells"] if test["lod"] is None else test["lod"]
         day = test["day"]
         if day not in tests or limit < tests[day][1]:  # of two tests of a day the deeper one says more
             tests[day] = (_mrd(float(total[day]), limit), limit)
+            quantified[day] = max(LIMITS[test["assay"]][1] / test["cells"], limit)
     lesion = patient["clinical"]["lesion"]
     scans = {}
     for scan in patient["clinical"]["imaging"]:
         day = scan["day"]
         focal = bool(lesion) and lesion["from"] <= day and (lesion["until"] is None or day <= lesion["until"])
         scans[day] = bool(focal or total[day] >= SEEN)
-    return Facts(responses(patient, course), total, serum(patient, course), tests, scans, patient["therapies"])
+    return Facts(responses(patient, course), total, serum(patient, course), tests, scans, patient["therapies"], quantified)
 
 
 def _mrd(burden: float, limit: float) -> str:
