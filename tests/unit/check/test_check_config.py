@@ -156,6 +156,16 @@ def test_documents_are_in_step_with_the_schemas():
     assert not stale, f"{stale} differ from the schemas; run: {document.COMMAND}"
 
 
+def test_every_constant_of_the_score_says_where_it_comes_from():
+    """A number without a mark would be taken for a fact; docs/cure-spectrum.md has all of them."""
+    text = (document.ROOT / "docs" / "cure-spectrum.md").read_text(encoding="utf-8")
+    for rule, section in document.config_schema()["properties"]["cure"]["properties"].items():
+        for key, value in section["properties"].items():
+            assert f"`{rule}.{key}`" in text, key
+            if value["type"] in ("number", "integer"):
+                assert "[" in value["evidence"], f"{rule}.{key}: no mark"
+
+
 def test_document_notices_drift(tmp_path):
     for path, text in document.documents(tmp_path).items():
         path.parent.mkdir(parents=True, exist_ok=True)

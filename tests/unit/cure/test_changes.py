@@ -188,7 +188,9 @@ def test_a_missing_form_is_tried_as_that_of_the_sickest():
     mine = table[(table["constant"] == SICKEST) & (table["patient"] == "P1")]
     assert mine["day"].tolist() == [560]  # the only scored landmark without a form
     row = mine.iloc[0]
-    answered = [score_landmarks([whole(pro=forms)], settings=SETTINGS, seed=5).set_index("day").loc[d, "Q"] for d in (200, 930)]
+    answered = [
+        score_landmarks([whole(pro=forms)], settings=SETTINGS, seed=5).set_index("day").loc[d, "Q"] for d in (200, 930)
+    ]
     assert row["value"] == pytest.approx(np.quantile(answered, 0.25), abs=0.02)
     assert row["change"] < 0 and row["tier_changes"] == "false"
     assert row["css_lower"] <= row["css"] <= row["css_upper"]

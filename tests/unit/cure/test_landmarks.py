@@ -165,7 +165,9 @@ def test_an_old_test_leaves_t1_and_the_last_known_tier_is_shown():
 def test_the_state_ages_between_tests_and_faster_at_high_risk():
     """P(still negative) = exp(-hazard x months), science 8.7: D falls, its interval widens, until a test comes."""
     case, end = sustained(3)
-    risky = [{"patient": "P1", "day": 0, "event": e, "method": "FISH", "fraction": 0.9} for e in ("del(17p)", "t(4;14)")]
+    risky = [
+        {"patient": "P1", "day": 0, "event": e, "method": "FISH", "fraction": 0.9} for e in ("del(17p)", "t(4;14)")
+    ]
     rows = [score(case, end + late) for late in (0, 180, 360)]
     assert rows[0]["D"] > rows[1]["D"] > rows[2]["D"]
     assert rows[1]["D"] == pytest.approx(rows[0]["D"] * np.exp(-0.0073 * 180 / 30.4375), rel=0.01)

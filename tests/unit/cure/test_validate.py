@@ -80,7 +80,9 @@ def test_a_score_that_does_not_beat_sustained_mrd_is_said_to_fail():
 
 def test_a_benchmark_that_is_the_same_for_all_is_no_rival():
     landmarks, outcome = toy()
-    found = measured(at_landmark(landmarks.assign(months_negative=0.0), outcome, 12, window_days=60))["lead of css over sustained MRD"]
+    found = measured(at_landmark(landmarks.assign(months_negative=0.0), outcome, 12, window_days=60))[
+        "lead of css over sustained MRD"
+    ]
     assert np.isnan(found["value"]) and "not compared" in found["note"]
 
 
@@ -149,6 +151,8 @@ def test_an_outlook_that_fails_or_cannot_be_fitted_says_so():
 
 def test_a_landmark_takes_the_newest_response_before_it():
     marks = pd.DataFrame({"patient": ["b", "a", "a"], "day": [50, 400, 100]})
-    given = pd.DataFrame({"patient": ["a", "a", "a", "b"], "day": [90, 100, 401, 51], "response": ["PR", "CR", "PD", "CR"]})
+    given = pd.DataFrame(
+        {"patient": ["a", "a", "a", "b"], "day": [90, 100, 401, 51], "response": ["PR", "CR", "PD", "CR"]}
+    )
     assert with_response(marks, given)["response"].tolist() == ["", "CR", "CR"]
     assert with_response(marks, None)["response"].tolist() == ["", "", ""]

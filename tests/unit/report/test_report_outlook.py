@@ -25,12 +25,15 @@ def who(results):
 
 def test_the_cohort_shows_change_and_risk_beside_the_tier(results: factory.Results, who) -> None:
     row = patient_row(who, noun="plasma cell")
-    assert row["change"].startswith("▼ lower: -38 points since day 420")
-    assert row["risk"][0] == "IMS/IMWG 2025: high" and "ISS: II" in row["risk"]
-    assert not any("R-ISS: indeterminate" in r for r in row["risk"])  # what is not known is not said as a class
+    assert row["change"].startswith("▼ lower: −38 points since day 420")
+    assert row["risk"] == ["IMS/IMWG: high", "high-risk events: 2"]
+    unknown = who.risk.assign(
+        result=who.risk["result"].where(~who.risk["system"].isin(["IMS_IMWG_2025", "HRCA"]), "indeterminate")
+    )
+    assert outlook.risk_words(unknown) == ["ISS: II"]  # what is not known is not said as a class
     text = words_of(cohort(results))
-    assert "▼ lower: -38 points" in text and "IMS/IMWG 2025: high" in text
-    assert text.index("lower: -38 points") < text.index("IMS/IMWG 2025: high")
+    assert "▼ lower: −38 points" in text and "IMS/IMWG: high" in text
+    assert text.index("lower: −38 points") < text.index("IMS/IMWG: high")
     assert RESEARCH_USE_ONLY in text
     other = patient_row(patient(results, "P2"), noun="plasma cell")
     assert other["change"] == "" and other["risk"] == []
@@ -47,7 +50,7 @@ def test_the_trend_stands_before_the_number(who) -> None:
 
 def test_a_change_is_called_only_where_it_is_sure(who) -> None:
     open_ = replace(who, changes=who.changes.assign(call="no call"))
-    assert outlook.last_change(open_).startswith("no call: -38 points")
+    assert outlook.last_change(open_).startswith("no call: −38 points")
     gone = replace(who, changes=who.changes.assign(delta=np.nan, call="not comparable"))
     assert outlook.last_change(gone) == "score not comparable since day 420"
 

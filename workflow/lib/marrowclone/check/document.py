@@ -1,6 +1,6 @@
-"""config/README.md and config/config.yaml, written from the schemas.
+"""config/README.md, config/config.yaml and the constants of docs/cure-spectrum.md, written from the schemas.
 
-``python -m marrowclone.check.document`` writes both (and the header-only templates of the
+``python -m marrowclone.check.document`` writes them (and the header-only templates of the
 sheets); with ``--check`` it writes nothing and fails when one of them is out of date.
 """
 
@@ -177,13 +177,36 @@ def readme() -> str:
     return "\n".join(lines)
 
 
+#: From this heading on, docs/cure-spectrum.md is written from the schema; what stands before it is kept.
+CONSTANTS = "## Every constant that is a setting"
+
+
+def cure_spectrum(kept: str) -> str:
+    """The text of docs/cure-spectrum.md: its prose, and every setting of the chapter with its source."""
+    lines = [
+        kept.partition(CONSTANTS)[0].rstrip("\n"), "", CONSTANTS, "",
+        f"<!-- Written from workflow/schemas/cure.schema.yaml by: {COMMAND} -->", "",
+        "[V], [V2]: read in the named source or in public code. [C]: computed from such. [M-H], [M-M]: from memory of the",
+        "named source, high or medium confidence, not checked. [J]: our judgement, without direct evidence.", "",
+        "| constant | default | unit | what it is | source |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for rule, section in config_schema()["properties"]["cure"]["properties"].items():
+        for key, value in section["properties"].items():
+            cells = (_plain(value.get("default")), value.get("unit", "-"), value["description"], value["evidence"])
+            default, *rest = (_cell(c) for c in cells)
+            lines.append(f"| `{rule}.{key}` | `{default}` | {' | '.join(rest)} |")
+    return "\n".join(lines) + "\n"
+
+
 def documents(root: Path = ROOT) -> dict[Path, str]:
     """Every generated file with the text that it should have."""
-    config = root / "config"
+    config, spectrum = root / "config", root / "docs" / "cure-spectrum.md"
+    prose = spectrum.read_text(encoding="utf-8") if spectrum.is_file() else ""
     header = {n: "\t".join(sheet_schema(n)["properties"]) + "\n" for n in ("samples", *CLINICAL)}
     return {
         config / "config.yaml": config_yaml(),
         config / "README.md": readme(),
+        spectrum: cure_spectrum(prose),
         config / "samples.tsv": header["samples"],
         **{config / "clinical" / f"{n}.tsv": header[n] for n in CLINICAL},
     }

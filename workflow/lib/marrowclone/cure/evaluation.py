@@ -152,7 +152,7 @@ def evaluate(
     Returns
     -------
     tuple of DataFrame
-        measures (columns :data:`RESULT`), and patient, landmark_month, day, p_free (see :func:`.prediction.prediction`).
+        measures (columns :data:`RESULT`); and patient, landmark_month, day, p_free (:func:`.prediction.prediction`).
     """
     rows: list[Row] = []
     foretold = [pd.DataFrame(columns=["patient", "landmark_month", "day", "p_free"])]

@@ -26,7 +26,7 @@ class _WeibullCure(ParametricRegressionFitter):
 
     _fitted_parameter_names = ["pi_", "scale_", "shape_"]  # noqa: RUF012
 
-    def _cumulative_hazard(self, params, T, Xs):  # type: ignore[no-untyped-def]  # noqa: N803
+    def _cumulative_hazard(self, params, T, Xs):  # type: ignore[no-untyped-def]
         pi = traced_expit(traced.dot(Xs["pi_"], params["pi_"]))
         scale = traced.exp(traced.dot(Xs["scale_"], params["scale_"]))
         shape = traced.exp(traced.dot(Xs["shape_"], params["shape_"]))

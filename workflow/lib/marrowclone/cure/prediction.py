@@ -20,9 +20,7 @@ BENCHMARKS = ("response", "single MRD", "sustained MRD")
 Row = dict[str, Any]
 
 
-def result(
-    measure: str, month: int | float, value: float, lower: float, upper: float, n: int, note: str = ""
-) -> Row:
+def result(measure: str, month: int | float, value: float, lower: float, upper: float, n: int, note: str = "") -> Row:
     """One row of :data:`RESULT`."""
     return dict(zip(RESULT, (measure, month, value, lower, upper, n, note), strict=True))
 

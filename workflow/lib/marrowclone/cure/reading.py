@@ -29,7 +29,6 @@ from .function import (
 from .imaging import Imaging, read_imaging
 from .mrd import (
     CODES,
-    INDETERMINATE,
     NEGATIVE,
     POSITIVE,
     TRACE,
@@ -162,7 +161,10 @@ def _is_deep(tests: pd.DataFrame, marrow: Marrow, *, settings: Mapping[str, Any]
     """Whether the current test is negative at 1e-6, too: it reaches that, and saw nothing or a trace below it."""
     if marrow.status not in (NEGATIVE, TRACE) or not marrow.limit <= settings["mrd_deep"] * (1 + 1e-9):
         return False
-    return marrow.status == NEGATIVE or bool(tests["level"].loc[marrow.test] < settings["mrd_deep"])
+    if marrow.status == NEGATIVE:
+        return True
+    test: Any = tests.loc[marrow.test]
+    return bool(test["level"] < settings["mrd_deep"])
 
 
 def _plain(timepoint: str) -> str:

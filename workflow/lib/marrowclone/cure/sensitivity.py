@@ -7,6 +7,7 @@ judgement would have said of the same patients.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,10 @@ def vary_judgement(
     return pd.concat([table, _cohort(table)], ignore_index=True) if len(table) else table
 
 
+def _own_stream(seed: int, name: str, day: int, what: str, _: float) -> np.random.Generator:
+    return stream(seed, name, day, what)
+
+
 def _sickest(
     patients: Sequence[Patient], rows: Sequence[Mapping[str, Any]], *, settings: Mapping[str, Any], seed: int
 ) -> list[dict[str, Any]]:
@@ -110,9 +115,8 @@ def _sickest(
         if np.isfinite(row["Q"]) or not np.isfinite(row["css"]):
             continue
         name, day = row["patient"], row["day"]
-        reading = read_landmark(
-            by_name[name], day, settings=settings, rng=lambda what, _, n=name, d=day: stream(seed, n, d, what)
-        )
+        streams = partial(_own_stream, seed, name, day)
+        reading = read_landmark(by_name[name], day, settings=settings, rng=streams)
         structure = draw_structure(stream(seed, name, day, "structure"), settings=settings)
         filled = np.full(settings["n_draws"], low)
         parts = reading.components(structure, settings=settings)
@@ -121,7 +125,7 @@ def _sickest(
             [s | {"Q": filled} for s in parts.structural], structure, stream(seed, name, day, "missing"),
             settings=settings,
         )  # fmt: skip
-        found = row | {"css": score.point, "css_lower": score.lower, "css_upper": score.upper}
+        found = dict(row) | {"css": score.point, "css_lower": score.lower, "css_upper": score.upper}
         added.append(_row(name, day, SICKEST, low, np.nan, found, row))
     return added
 

@@ -153,7 +153,8 @@ def _assay(name: str, day: int, cells: float, burden: float, rng: np.random.Gene
     positive = events >= 2
     return {
         "patient": name, "day": day, "assay": "NGS", "result": "positive" if positive else "negative",
-        "cells_analysed": int(cells), "events": min(events, int(cells)) if positive else 0, "lod": 1.9 / int(cells), "loq": 2.4 / int(cells),
+        "cells_analysed": int(cells), "events": min(events, int(cells)) if positive else 0, "lod": 1.9 / int(cells),
+        "loq": 2.4 / int(cells),
         "compartment": "BM",
     }  # fmt: skip
 

@@ -112,18 +112,22 @@ def last_change(patient: Patient) -> str:
     since = f"since {words.when(row['from_day'])}"
     if words.missing(row["delta"]):
         return f"score not comparable {since}"
-    by = f"{float(row['delta']):+.0f} points {since}, 90% {words.between(row['lower'], row['upper'], as_share=False)}"
+    delta = f"{float(row['delta']):+.0f}".replace("-", "−")
+    by = f"{delta} points {since}, 90% {words.between(row['lower'], row['upper'], as_share=False)}"
     return {"higher": f"▲ higher: {by}", "lower": f"▼ lower: {by}"}.get(str(row["call"]), f"no call: {by}")
 
 
 def risk_words(risk: pd.DataFrame) -> list[str]:
-    """The stagings of the newest landmark that said something, short; what none could say is ``not known``."""
+    """The newest landmark's risk for a table of patients: the first staging that said something, and the count of
+    high-risk events; ``not known`` where neither did. The patient's page has all of them."""
     if not len(risk):
         return []
-    newest = risk[risk["day"] == risk["day"].max()].set_index("system")["result"].astype(str)
-    shown = [(name, newest.get(key, INDETERMINATE)) for key, name in SYSTEMS.items() if key in newest.index]
-    known = [f"{name}: {value}" for name, value in shown if value != INDETERMINATE]
-    return known or ["not known"]
+    newest = risk[risk["day"] == risk["day"].max()].set_index("system")["result"].astype(str).to_dict()
+    known = {key: value for key, value in newest.items() if value != INDETERMINATE}
+    staged = next((key for key in SYSTEMS if key in known and key not in ("HRCA", "double_hit")), None)
+    said = [f"{SYSTEMS[staged].replace(' 2025', '')}: {known[staged]}"] if staged else []
+    said += [f"high-risk events: {known['HRCA']}"] if "HRCA" in known else []
+    return said or ["not known"]
 
 
 def outlook_section(outlook: pd.DataFrame) -> Section | None:

@@ -11,6 +11,7 @@ from ..keys import HIDDEN_TUMOUR_CELLS, MALIGNANT, NORMAL, PLASMA, UNASSIGNED
 from . import words
 from .figures.style import clone_order
 from .gather import Patient, empty
+from .outlook import last_change
 
 
 def clone_names(patient: Patient) -> list[str]:
@@ -179,6 +180,7 @@ class Glance:
     missing: list[str]
     next: str
     joint: str = ""  # how C and D hang together
+    change: str = ""  # of the score, since the landmark before
 
 
 #: What a missing clinical table takes away.
@@ -213,7 +215,7 @@ def trend(landmarks: pd.DataFrame) -> tuple[str, str]:
     since = f"{before} at {words.when(day)}"
     said = words.stale_words(landmarks.iloc[-1])
     if said:  # nothing was measured that has fallen
-        return "none", f"{said}; {since}"
+        return "none", f"{said}; before it {since}"
     if now > level:
         return "better", f"nearer to cure than before ({since})"
     if now < level:
@@ -278,4 +280,5 @@ def glance(patient: Patient) -> Glance:
         missing=gone,
         next="" if words.missing(row.get("next", "")) else words.told(row["next"]),
         joint=joint(row),
+        change=last_change(patient),
     )

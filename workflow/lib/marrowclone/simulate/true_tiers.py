@@ -218,7 +218,9 @@ def _facts(patient: Mapping[str, Any], course: Course) -> Facts:
         day = scan["day"]
         focal = bool(lesion) and lesion["from"] <= day and (lesion["until"] is None or day <= lesion["until"])
         scans[day] = bool(focal or total[day] >= SEEN)
-    return Facts(responses(patient, course), total, serum(patient, course), tests, scans, patient["therapies"], quantified)
+    return Facts(
+        responses(patient, course), total, serum(patient, course), tests, scans, patient["therapies"], quantified
+    )
 
 
 def _mrd(burden: float, limit: float) -> str:
