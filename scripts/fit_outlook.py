@@ -2,7 +2,8 @@
 
 from marrowclone import tables
 from marrowclone.clinical import read_clinical
-from marrowclone.cure.outlook import fit_outlook, verdict
+from marrowclone.cure.outlook import fit_outlook
+from marrowclone.cure.said import verdict
 from marrowclone.keys import TABLES
 from marrowclone.run import job
 

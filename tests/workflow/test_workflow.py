@@ -80,8 +80,8 @@ def edited(checkout: Path) -> Iterator:
 
 #: What reads the tiers, directly or through other tables.
 AFTER_LABELS = {
-    "score_landmarks", "annotate_risk", "compare_landmarks", "compare_qol", "vary_judgement", "report_patient",
-    "report_cohort", "record_run",
+    "score_landmarks", "annotate_risk", "compare_landmarks", "compare_qol", "vary_judgement", "fit_outlook",
+    "report_patient", "report_cohort", "record_run",
 }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from marrowclone.cure.changes import compare_landmarks
 from marrowclone.cure.landmarks import score_landmarks
 from marrowclone.cure.qol import score_qol
 from marrowclone.cure.qol_change import completion, important_change, qol_changes
-from marrowclone.cure.sensitivity import DEFAULT, DIRICHLET, SICKEST, vary_judgement
+from marrowclone.cure.said import DEFAULT, DIRICHLET, SICKEST
+from marrowclone.cure.sensitivity import vary_judgement
 from marrowclone.keys import TABLES
 from unit.cure.cure_cases import (
     clinical,

@@ -99,6 +99,7 @@ CASES = {
     "G": (case_g, "T4b"),
     "E": (lambda: sustained(3, off_from=400), "T4a"),
     "F": (lambda: sustained(6, off_from=200), "T5+"),
+    "F'": (lambda: sustained(6, off_from=200, pro=[form(200 + 6 * YEAR, answer=3)]), "T5+"),
     "F at 1e-5": (lambda: sustained(6, off_from=200, lod=1e-5), "T5"),
     "CAR-T": (lambda: sustained(6, therapy=[therapy(100, classes="BCMA-CART")]), "T5+"),
     "10y": (lambda: sustained(11, off_from=200), "T5+-10y"),
@@ -113,6 +114,14 @@ def test_patient_reaches_the_archetypes_tier(name):
     assert sum(row[f"p_t{k}"] for k in range(6)) == pytest.approx(1)
     assert row[f"p_t{expected[1]}"] > 0.5
     assert row["reason"].startswith(row["tier"]) and "Next: " in row["reason"]
+
+
+def test_poor_quality_of_life_is_a_suffix_and_points_not_a_tier():
+    """F' of the archetypes: F's tier, marked Q-, and the number far below."""
+    poor, good = whole("F'")[2], whole("F")[2]
+    assert poor["tier"] == good["tier"] == "T5"
+    assert poor["tier_label"] == good["tier_label"].replace("Q+", "Q-")
+    assert poor["css"] < good["css"] - 10
 
 
 def test_vgpr_with_a_negative_assay_is_flagged():

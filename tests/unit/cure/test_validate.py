@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from marrowclone.cure.evaluation import RESULT, at_landmark, discrimination, evaluate, with_response
-from marrowclone.cure.outlook import NO_OUTCOME, fit_outlook, verdict
+from marrowclone.cure.outlook import fit_outlook
 from marrowclone.cure.prediction import predict_free
+from marrowclone.cure.said import NO_OUTCOME, verdict
 from marrowclone.cure.simulated import CURED, PROGRESSION, simulate_cohort
 from marrowclone.cure.validate import covered, default_settings, main, score_cohort, truth_rows
 from marrowclone.keys import RESEARCH_USE_ONLY

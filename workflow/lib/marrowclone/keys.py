@@ -34,6 +34,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "compare_landmarks",
         "compare_qol",
         "vary_judgement",
+        "fit_outlook",
     ),
     "report": ("report_sample", "report_patient", "compare_truth", "report_cohort", "record_run"),
 }

@@ -186,8 +186,8 @@ def cure_spectrum(kept: str) -> str:
     lines = [
         kept.partition(CONSTANTS)[0].rstrip("\n"), "", CONSTANTS, "",
         f"<!-- Written from workflow/schemas/cure.schema.yaml by: {COMMAND} -->", "",
-        "[V], [V2]: read in the named source or in public code. [C]: computed from such. [M-H], [M-M]: from memory of the",
-        "named source, high or medium confidence, not checked. [J]: our judgement, without direct evidence.", "",
+        "[V], [V2]: read in the named source or in public code. [C]: computed from such. [M-H], [M-M]: from memory of",
+        "the named source, high or medium confidence, not checked. [J]: our judgement, without direct evidence.", "",
         "| constant | default | unit | what it is | source |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for rule, section in config_schema()["properties"]["cure"]["properties"].items():

@@ -11,8 +11,7 @@ import pandas as pd
 from ..keys import RESEARCH_USE_ONLY, TABLES
 from .evaluation import evaluate, with_response
 from .prediction import result
-
-NO_OUTCOME = "no outcome table: nothing can be said of what the score foretells"
+from .said import NO_OUTCOME
 
 
 def fit_outlook(
@@ -40,23 +39,3 @@ def fit_outlook(
     else:
         table, foretold = evaluate(with_response(landmarks, response), outcome, how=how, seed=seed)
     return table.assign(use=RESEARCH_USE_ONLY), foretold.assign(use=RESEARCH_USE_ONLY)[list(TABLES["cure.foretold"])]
-
-
-def verdict(table: pd.DataFrame) -> list[str]:
-    """What the outlook comes to, in sentences; the failure to beat sustained MRD is among them."""
-    rows = table[table["measure"] == "lead of css over sustained MRD"]
-    said = []
-    for row in rows.itertuples():
-        where = f"at {row.landmark_month:.0f} months ({row.n} patients)"
-        if np.isnan(float(row.value)):  # type: ignore[arg-type]
-            said.append(f"The score was not compared with sustained MRD {where}: it is the same for all patients there")
-            continue
-        better = "beats" if float(row.lower) > 0 else "DOES NOT BEAT"  # type: ignore[arg-type]
-        said.append(
-            f"The score {better} sustained MRD-negativity alone {where}: C {row.value:+.3f} "
-            f"(90% {row.lower:+.3f} to {row.upper:+.3f})"
-        )
-    if not said:
-        notes = list(dict.fromkeys(str(n) for n in table["note"] if n))
-        said = [f"Nothing was fitted: {'; '.join(notes)}"]
-    return said

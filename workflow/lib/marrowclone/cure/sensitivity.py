@@ -18,6 +18,7 @@ from ..keys import RESEARCH_USE_ONLY, TABLES
 from .combine import COMPONENTS, combine, draw_structure, power_mean, weights
 from .landmarks import score_landmark
 from .reading import Patient, landmark_days, read_landmark
+from .said import DEFAULT, DIRICHLET, SICKEST
 from .stream import stream
 
 WEIGHTS: tuple[str, ...] = ("weight_d", "weight_c", "weight_f", "weight_q")
@@ -26,7 +27,6 @@ GATES: tuple[str, ...] = (
     "candidate_sustained_months", "candidate_free_months", "stable_months", "cure_free_months", "stale_months",
 )  # fmt: skip
 LOGS: tuple[str, ...] = ("depth_start", "control_floor_log10")
-DEFAULT, DIRICHLET, SICKEST = "default", "weights, all together", "Q missing in the sickest"
 #: Q of which a landmark without a form is given in :data:`SICKEST`: this quantile of the Q of all that have one.
 LOW_QUANTILE = 0.25
 

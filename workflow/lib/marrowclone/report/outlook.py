@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..cure.outlook import verdict
-from ..cure.sensitivity import DEFAULT, DIRICHLET, SICKEST
+from ..cure.said import DEFAULT, DIRICHLET, SICKEST, verdict
 from ..keys import INDETERMINATE
 from . import words
 from .blocks import Section, Table
