@@ -50,9 +50,9 @@ def test_the_trend_stands_before_the_number(who) -> None:
 
 def test_a_change_is_called_only_where_it_is_sure(who) -> None:
     open_ = replace(who, changes=who.changes.assign(call="no call"))
-    assert outlook.last_change(open_).startswith("no call: −38 points")
+    assert outlook.last_change(open_).startswith("no clear change: −38 points")
     gone = replace(who, changes=who.changes.assign(delta=np.nan, call="not comparable"))
-    assert outlook.last_change(gone) == "score not comparable since day 420"
+    assert outlook.last_change(gone) == "not comparable since day 420"
 
 
 def test_a_stale_tier_is_neither_fresh_nor_a_fall(who) -> None:

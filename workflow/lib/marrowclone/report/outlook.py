@@ -110,10 +110,10 @@ def last_change(patient: Patient) -> str:
     row = patient.changes.sort_values("to_day").iloc[-1]
     since = f"since {words.when(row['from_day'])}"
     if words.missing(row["delta"]):
-        return f"score not comparable {since}"
+        return f"not comparable {since}"
     delta = f"{float(row['delta']):+.0f}".replace("-", "−")
     by = f"{delta} points {since}, 90% {words.between(row['lower'], row['upper'], as_share=False)}"
-    return {"higher": f"▲ higher: {by}", "lower": f"▼ lower: {by}"}.get(str(row["call"]), f"no call: {by}")
+    return {"higher": f"▲ higher: {by}", "lower": f"▼ lower: {by}"}.get(str(row["call"]), f"no clear change: {by}")
 
 
 def risk_words(risk: pd.DataFrame) -> list[str]:
