@@ -101,6 +101,10 @@ benchmark-clonality: $(STAMP) ## light chains, clonotypes, TC class and identity
 benchmark-clones: peers ## clones of true malignant cells beside what dosage allows and today's tools (SEEDS="1 2", ARGS="--cells 20000")
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/clones.py --cores $(CORES) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
+.PHONY: benchmark-trees
+benchmark-trees: $(STAMP) ## the clones' tree on simulated patients of known trees (SEEDS="21 22 23", ARGS=...)
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/trees.py --seeds $(or $(SEEDS),21 22 23) --cores $(CORES) --out benchmarks/results $(ARGS)
+
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests

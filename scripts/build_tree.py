@@ -7,6 +7,7 @@ from marrowclone.run import job
 with job(snakemake) as run:
     table, newick = build_tree(
         tables.read_result(run.input.arms),
+        tables.read_result(run.input.profiles),
         tables.read_result(run.input.cells),
         dict(run.params.days),
         settings=run.settings,

@@ -6,6 +6,7 @@ rule build_tree:
     """Place copy-number events on a rooted tree of the clones."""
     input:
         arms="results/copy_number/{patient}.arms.tsv",
+        profiles="results/clones/{patient}.profiles.tsv",
         cells="results/clones/{patient}.cells.tsv.gz",
     output:
         table="results/evolution/{patient}.tree.tsv",

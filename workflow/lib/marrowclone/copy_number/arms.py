@@ -18,8 +18,8 @@ from .segments import SEGMENT_COLUMNS, copy_segments
 
 ALL = "all"
 COLUMNS: tuple[str, ...] = (
-    *TABLES["copy_number.arms"], "p_gain", "p_loss", "p_amp", "se", "extent", "parts", "copies", "dosage_response",
-    "response_lower", "response_upper", "reference_rung",
+    *TABLES["copy_number.arms"], "p_gain", "p_loss", "p_amp", "se", "se_counts", "tau", "extent", "parts", "copies",
+    "dosage_response", "response_lower", "response_upper", "reference_rung",
 )  # fmt: skip
 #: Share of an arm's genes from which an event of a part of it is said of the arm [J].
 MOST = 0.5
@@ -84,7 +84,8 @@ def call_genome(
     Returns
     -------
     Genome
-        arms: columns of the contract, then p_gain, p_loss, p_amp (4 or more copies), se (log2), extent (share of the
+        arms: columns of the contract, then p_gain, p_loss, p_amp (4 or more copies), se (log2), what of it is
+        counting noise (se_counts) and what the patient's clones share on an arm (tau), extent (share of the
         arm's expressed genes in the event; empty where not called), parts (of a broken arm, in words), copies ("3",
         or "3-4" where one number does not reach ``min_posterior``), the patient's dosage response with its 95%
         interval and reference_rung. No rows without malignant cells. "Whole-genome doubling" cannot be told from
@@ -138,6 +139,7 @@ def joint_table(
         posterior, _ = joint_states(ratios, settings=settings, response=response)
         frame = ratios.assign(log2_ratio=ratios["log2_ratio"] - response.level)
         frame["se"] = np.sqrt(np.minimum(frame["se_genes"], 10.0) ** 2 + response.tau**2)
+        frame = frame.assign(se_counts=np.minimum(frame["se_counts"], 10.0), tau=response.tau)
         frame = states.with_states(frame, posterior, settings=settings)
         parts.append(frame.assign(copies=credible_copies(posterior, at_least=settings["min_posterior"])))
     table = pd.concat(parts, ignore_index=True)
