@@ -20,10 +20,7 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from suite.case import QUERY, Case, case_of, usable_cells
-from suite.methods import defaults
 
-from marrowclone import tables
 from marrowclone.clones.infer import calibrated_captures, infer_clones, usable
 from marrowclone.clones.profiles import PROFILE_COLUMNS
 from marrowclone.copy_number import store
@@ -40,6 +37,8 @@ from marrowclone.score.clones import match_clones
 from marrowclone.score.shares import jeffreys
 from marrowclone.simulate import simulate
 from marrowclone.simulate.events import arm_states
+from suite.case import QUERY, Case, case_of, usable_cells
+from suite.methods import defaults
 
 #: Non-Ig UMI of a plasma cell, and captures as the simulator counts them.
 DEPTH, CELLS = 4800, 0.3
@@ -180,7 +179,7 @@ def _column(table: pd.DataFrame, name: str) -> dict[str, Any]:
 
 
 def judge(cases: Sequence[Given], answers: Sequence[pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Tables ``patients`` (a row per patient and what was given), ``support`` (a row per branch), and ``reliability``."""
+    """Tables ``patients`` (a row per patient and what was given), ``support`` (per branch) and ``reliability``."""
     rows, branches = [], []
     for given, table in zip(cases, answers, strict=True):
         real = trees.parents_of(given.truth, "clone")
@@ -193,7 +192,7 @@ def judge(cases: Sequence[Given], answers: Sequence[pd.DataFrame]) -> dict[str, 
                 "seed": given.seed, "patient": given.patient, "given": given.given, "sampled": len(sampled),
                 "pairs": len(trees.ancestor_pairs(real, sampled)), **metrics,
                 **{f"chance_{m}": chance[m]["mean"] for m in ("recall", "precision", "distance")},
-                "conflicts": int(table["note"].str.contains("before").sum()),
+                "conflicts": int(table["conflict"].ne("").sum()),
             }
         )  # fmt: skip
         support = trees.support_table(real, table, matched=given.matched)
@@ -212,7 +211,7 @@ def summary(result: Mapping[str, pd.DataFrame]) -> str:
     """The figures in words, pooled over patients."""
     lines = []
     for given, part in result["patients"].groupby("given", sort=False):
-        hits, real, called = (int(part[c].sum()) for c in ("hits", "real", "called"))
+        hits, real, called, pairs = (int(part[c].sum()) for c in ("hits", "real", "called", "pairs"))
         chance = {m: np.average(part[f"chance_{m}"].astype(float).fillna(0), weights=part[w].clip(lower=1e-9))
                   for m, w in (("recall", "real"), ("precision", "called"))}  # fmt: skip
         branches = result["support"][result["support"]["given"] == given]
@@ -220,10 +219,11 @@ def summary(result: Mapping[str, pd.DataFrame]) -> str:
         low, high = jeffreys(hits, real)
         lines += [
             f"{given}: {len(part)} patients, clones {int(part['n'].sum())} of {int(part['sampled'].sum())} sampled",
-            f"  ancestor-descendant pairs: {hits} of {real} found ({hits / real:.3f}, 95% {low:.3f} to {high:.3f}; chance "
-            f"{chance['recall']:.2f}); {hits} of {called} called right ({hits / max(called, 1):.3f}, chance "
-            f"{chance['precision']:.2f}); of all {int(part['pairs'].sum())} sampled pairs {hits / part['pairs'].sum():.3f}",
-            f"  relation of two clones right {part['relation'].mean():.3f}, distance of trees {part['distance'].mean():.3f}",
+            f"  ancestor-descendant pairs: {hits} of {real} found ({hits / real:.3f}, 95% {low:.3f} to {high:.3f}, "
+            f"chance {chance['recall']:.2f}); of all {pairs} sampled pairs {hits / pairs:.3f}",
+            f"  {hits} of {called} called pairs right ({hits / max(called, 1):.3f}, chance {chance['precision']:.2f}); "
+            f"relation of two clones right {part['relation'].mean():.3f}, distance of trees "
+            f"{part['distance'].mean():.3f}",
             f"  branches with support >= {SURE}: {int(sure['right'].sum())} of {len(sure)} right "
             f"({sure['right'].mean():.3f}), all {len(branches)}: {branches['right'].mean():.3f}; conflicts in time: "
             f"{int(part['conflicts'].sum())}",

@@ -29,6 +29,7 @@ from marrowclone.report.figures import (
     style,
     surroundings,
     timeline,
+    tree,
 )
 from marrowclone.report.sections import group_shares, sample_title
 from marrowclone.report.surroundings import columns_of
@@ -66,7 +67,7 @@ def figures_of(patient: gather.Patient) -> dict[str, Figure]:
         found["profiles"] = copy_number.ratio_profiles(patient.profiles)
     if len(patient.fractions):
         found["fractions"] = clones.fractions(patient.fractions, patient.samples)
-        found["tree"] = clones.tree(patient.tree)
+        found["tree"] = tree.tree(patient.tree, patient.profiles)
         course = fish.course_of(patient.fractions, patient.burden)
         if course is not None:
             found["fish"] = fish.fish(course, patient.tree, patient.samples, clinical)
@@ -211,14 +212,34 @@ def test_zero_of_n_is_drawn_as_a_bound(patients: dict[str, gather.Patient]) -> N
 def test_a_tree_with_a_loop_loses_no_branch() -> None:
     """A broken table is shown, not hidden and not followed for ever."""
     table = pd.DataFrame({"branch": ["a", "b", "c"], "parent": ["b", "a", ""], "events": "", "support": 1.0})
-    assert {r[0] for r in clones.tree_rows(table)} == {"a", "b", "c"}
+    assert {r.name for r in tree.branches(table)} == {"a", "b", "c"}
 
 
 def test_a_branch_without_events_says_why() -> None:
     table = pd.DataFrame(
         {"branch": ["c1"], "parent": ["normal"], "events": [""], "support": [None], "note": ["order not known"]}
     )
-    assert any("order not known" in t for t, _ in texts(clones.tree(table)))
+    assert any("order not known" in t for t, _ in texts(tree.tree(table)))
+
+
+def test_each_clone_has_its_profile_in_the_row_of_its_branch(patients: dict[str, gather.Patient]) -> None:
+    """The heatmap's order is the tree's: a patch of c3 stands at the height of c3's name, an ancestor has none."""
+    patient = patients["P1"]
+    figure = tree.tree(patient.tree, patient.profiles)
+    heat = max(figure.axes, key=lambda a: len(a.patches))
+    heights = {round(patch.get_y(), 6) for patch in heat.patches}
+    names = {text.get_text(): text.get_position()[1] for text in figure.axes[0].texts}
+    for clone in set(patient.profiles["clone"]) & set(patient.tree["branch"]):
+        assert min(abs(names[clone] - h) for h in heights) < 0.1, clone
+    assert min(abs(names["trunk"] - h) for h in heights) > 0.1
+
+
+def test_a_conflict_in_time_is_drawn() -> None:
+    table = pd.DataFrame(
+        {"branch": ["c1", "c2"], "parent": ["normal", "c1"], "events": ["+1q", "-13q"], "support": 0.9,
+         "conflict": ["", "c1"]}
+    )  # fmt: skip
+    assert any("seen before c1" in t for t, _ in texts(tree.tree(table)))
 
 
 def test_small_burden_panels_have_more_than_one_tick(patients: dict[str, gather.Patient]) -> None:
@@ -233,7 +254,7 @@ def test_small_burden_panels_have_more_than_one_tick(patients: dict[str, gather.
 
 def test_svg_is_the_same_twice_and_carries_no_time(patients: dict[str, gather.Patient]) -> None:
     """Law 6: same input, same bytes; ids are unique to the figure so that pages can hold several."""
-    first, second = (style.to_svg(clones.tree(patients["P1"].tree), name="tree", title="a < b") for _ in range(2))
+    first, second = (style.to_svg(tree.tree(patients["P1"].tree), name="tree", title="a < b") for _ in range(2))
     assert first == second
     assert "dc:date" not in first and 'aria-label="a &lt; b"' in first
     assert all(part.startswith("tree-") for part in first.split(' id="')[1:])

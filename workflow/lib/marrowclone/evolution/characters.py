@@ -7,6 +7,7 @@ arm is summed out, given what the other clones say of it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -86,10 +87,11 @@ def read_characters(arms: pd.DataFrame, profiles: pd.DataFrame, clones: Sequence
         names, in the tree's order (K).
     """
     rows = arms[arms["clone"].isin(list(clones)) & arms["log2_ratio"].notna() & (arms["n_genes"] >= FEWEST_GENES)]
-    name = rows["chromosome"].str.removeprefix("chr") + rows["arm"]
+    rows = rows.assign(chromosome=rows["chromosome"].str.removeprefix("chr"))
+    name = rows["chromosome"] + rows["arm"]
     silent = (rows["reference_rung"] == "R4") | ((rows["reference_rung"] == "R5") & name.isin(UNREPORTABLE_R5))
-    rows = rows[~silent].assign(chromosome=rows["chromosome"].str.removeprefix("chr"))
-    if rows.empty:
+    rows = rows[~silent]
+    if rows.empty:  # no arm was measured, or the reference says nothing
         nothing = np.zeros((len(clones), 0))
         return Characters((), nothing, nothing, np.zeros(0), 1.0)
     shared = np.maximum(rows["se"] ** 2 - rows["tau"] ** 2 - rows["se_counts"] ** 2, 0.0) * rows["n_cells"]
@@ -118,7 +120,9 @@ def read_characters(arms: pd.DataFrame, profiles: pd.DataFrame, clones: Sequence
     )
 
 
-def _parts(profiles: pd.DataFrame, clones: Sequence[str]) -> dict[tuple[str, str], list[tuple[Unit, np.ndarray, float]]]:
+def _parts(
+    profiles: pd.DataFrame, clones: Sequence[str]
+) -> dict[tuple[str, str], list[tuple[Unit, np.ndarray, float]]]:
     """Parts of every arm that is broken in some clone: unit, ratio per clone (NaN: as the arm), share of the arm."""
     if profiles.empty:
         return {}
@@ -139,7 +143,7 @@ def _parts(profiles: pd.DataFrame, clones: Sequence[str]) -> dict[tuple[str, str
                 breaks.append([at])
         edges = [low, *(float(np.median(b)) for b in breaks), high]
         units = []
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in itertools.pairwise(edges):
             values = np.full(len(clones), np.nan)
             for k, clone in enumerate(clones):
                 mine = pieces[pieces["clone"] == clone]

@@ -48,7 +48,20 @@ def collapse(model: Model, tree: Topology, n_units: int, which: int = 0) -> Node
             above.children.append(node)
     if top is None:
         raise ValueError("a tree has at least one clone")
+    for node, _ in walk(top):
+        _first_stands_above(node)
     return top
+
+
+def _first_stands_above(node: Node) -> None:
+    """Of clones that nothing tells apart the first is the ancestor, whatever topology was looked at."""
+    alike = [c for c in node.children if not c.change.any() and not c.children]
+    if node.clone is None or not alike:
+        return
+    clones = sorted([node.clone, *(c.clone for c in alike if c.clone is not None)])
+    node.clone = clones[0]
+    for child, clone in zip(alike, clones[1:], strict=True):
+        child.clone, child.clades = clone, frozenset([clone])
 
 
 def walk(node: Node, parent: Node | None = None) -> list[tuple[Node, Node | None]]:

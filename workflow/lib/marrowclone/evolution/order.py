@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+#: Cells from which a clone counts as seen on a day (science 4.5): fewer may be misassigned.
+SEEN = 3
 #: An ancestor that was there would have been missed with less than this probability.
 MISSED = 0.05
 
@@ -57,13 +59,15 @@ class Sightings:
     def conflict(self, ancestor: str, descendant: str) -> Conflict | None:
         """The conflict of this order, if the cells suffice to see one.
 
-        All days count on which the descendant had been seen and the ancestor had not yet been.
+        All cells count from the day on which the descendant was seen until the ancestor was.
         """
         if ancestor not in self.first or descendant not in self.first:
             return None
-        born, first = self.first[descendant], self.first[ancestor]
-        if born >= first:
+        first = self.first[ancestor]
+        early = self.counts.index[(self.counts[descendant] >= SEEN) & (self.counts.index < first)]
+        if not len(early):
             return None
+        born = int(early[0])
         before = self.total[(self.total.index >= born) & (self.total.index < first)]
         n = int(before.sum())
         fraction = float(self.counts.loc[first, ancestor] / self.total[first])

@@ -52,9 +52,7 @@ def add_support(
             node.support = min(votes.get(node.clades, 0.0) / n_bootstrap, 1.0)
 
 
-def _samples(
-    characters: Characters, steps: Steps, n: int, seed: int
-) -> Iterator[tuple[Model, np.ndarray]]:
+def _samples(characters: Characters, steps: Steps, n: int, seed: int) -> Iterator[tuple[Model, np.ndarray]]:
     """Models of some samples each, and the weights of their chromosomes (C, samples)."""
     rng = np.random.default_rng(seed)
     for first in range(0, n, CHUNK):

@@ -12,6 +12,7 @@ from .blocks import Mark, Section, Table
 from .evidence import number_of_clones
 from .figures import clones as clone_figures
 from .figures import composition, copy_number
+from .figures import tree as tree_figure
 from .fish_section import draw_fish
 from .gather import Patient
 from .paths import sample_link
@@ -284,11 +285,13 @@ def clones_section(patient: Patient) -> Section:
         )
     if len(patient.tree):
         section.draw(
-            clone_figures.tree(patient.tree),
+            tree_figure.tree(patient.tree, patient.profiles),
             name="tree",
-            title="Tree of the clones with the events of each branch",
+            title="Tree of the clones with the events of each branch, beside their copy-number profiles",
             caption="The tree of clones, trunk first, with the events that each branch adds and the support of "
-            "the branch (0 to 1). + one copy more, ++ two or more, − one less. It orders events, it dates none.",
+            "the branch (0 to 1). + one copy more, ++ two more, − one less; +9 is the whole chromosome. Open: an "
+            "inferred ancestor without cells of its own. Right: log2 ratio of each clone along the genome. The tree "
+            "orders events, it dates none; a clone that was seen before its ancestor is marked.",
         )  # fmt: skip
     section.tables += number_of_clones(patient)
     return section

@@ -1,8 +1,6 @@
-"""Clones through time: their fractions with intervals, and the tree that joins them."""
+"""Clones through time: their fractions with intervals."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -84,78 +82,4 @@ def fractions(table: pd.DataFrame, samples: pd.DataFrame) -> Figure:
         0.012, 1 - (top + len(names) * ROW / 2) / fig.get_size_inches()[1], "share of malignant cells",
         rotation=90, ha="left", va="center", fontsize=style.SMALL, color=style.MUTED,
     )  # fmt: skip
-    return fig
-
-
-def tree_rows(tree: pd.DataFrame) -> list[tuple[str, int, str, float | None, str]]:
-    """The tree's branches in drawing order: name, depth, events, support, parent.
-
-    Branches whose parent is not in the table (empty, ``root``, ``normal``) start a tree.
-    A branch that hangs in a loop is listed at the end, at depth 0, rather than lost.
-    """
-    names = list(tree["branch"])
-    children: dict[str, list[str]] = {}
-    for name, parent in zip(names, tree["parent"], strict=True):
-        children.setdefault(parent if parent in names and parent != name else "", []).append(name)
-    if "note" in tree.columns:  # a branch without events says why
-        tree = tree.assign(events=tree["events"].where(tree["events"] != "", tree["note"]))
-    by_name = tree.drop_duplicates("branch").set_index("branch")
-    rows: list[tuple[str, int, str, float | None, str]] = []
-    done: set[str] = set()
-
-    def visit(name: str, depth: int, parent: str) -> None:
-        if name in done:
-            return
-        done.add(name)
-        support: Any = by_name.at[name, "support"]
-        rows.append(
-            (name, depth, str(by_name.at[name, "events"]), None if words.missing(support) else float(support), parent)
-        )
-        for child in style.clone_order(children.get(name, [])):
-            visit(child, depth + 1, name)
-
-    for name in [*style.clone_order(children.get("", [])), *names]:
-        visit(name, 0, "")
-    return rows
-
-
-@style.figure
-def tree(table: pd.DataFrame) -> Figure:
-    """Draw tree.tsv from the trunk downwards: each branch with its events and support."""
-    rows = tree_rows(table)
-    step = min(0.42, 2.2 / max(1, max(r[1] for r in rows)))
-    left = 0.25
-    drawn: list[tuple[str, float, float, str, str]] = []
-    y, at = 0.12, {}
-    for name, depth, events, support, _ in rows:
-        x = left + depth * step
-        label = style.wrap(name, 1.6, style.TEXT)
-        told = ", ".join(e.strip() for e in events.replace(";", ",").split(",") if e.strip()) or "no event of its own"
-        if support is not None:
-            told += f"   (support {words.number(support, 2)})"
-        body_x = x + 0.16 + style.text_width(label, style.TEXT, "bold") + 0.15
-        told = style.wrap(told, max(2.0, style.WIDTH - body_x - 0.4))
-        tall = max(label.count("\n"), told.count("\n")) * 0.155 + 0.34
-        at[name] = (x, y + 0.1)
-        drawn.append((name, x, y + 0.1, label, told))
-        y += tall
-    fig = style.new_figure(y + 0.05)
-    axes = style.panel(fig, 0, 0, style.WIDTH, y + 0.05)
-    style.bare(axes)
-    axes.set_xlim(0, style.WIDTH)
-    axes.set_ylim(y + 0.05, 0)
-    for name, _, _, _, parent in rows:
-        if parent:
-            (px, py), (x, cy) = at[parent], at[name]
-            axes.plot([px, px, x], [py, cy, cy], color="#9aa1ac", linewidth=1.1, zorder=1, solid_joinstyle="miter")
-    for name, x, cy, label, told in drawn:
-        colour = style.clone_colour(name)
-        axes.plot([x], [cy], "o", color=colour, markersize=7, zorder=2)
-        axes.text(
-            x + 0.14, cy - 0.075, label, va="top", fontsize=style.TEXT, fontweight="bold", color=colour, linespacing=1.1
-        )
-        axes.text(
-            x + 0.16 + style.text_width(label, style.TEXT, "bold") + 0.15, cy - 0.07, told, va="top",
-            fontsize=style.SMALL, linespacing=1.25,
-        )  # fmt: skip
     return fig

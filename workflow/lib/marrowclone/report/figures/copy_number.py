@@ -140,10 +140,7 @@ def _state_key(axes: Axes, span: float) -> None:
 def ratio_profiles(profiles: pd.DataFrame) -> Figure:
     """Draw profiles.tsv: the log2 ratio of each segment along the genome, a row per clone."""
     rows = style.clone_order(list(profiles["clone"]))
-    ends = profiles.groupby("chromosome")["end"].max()
-    chromosomes = sorted(ends.index, key=chromosome_key)
-    starts = dict(zip(chromosomes, np.concatenate([[0], np.cumsum([ends[c] for c in chromosomes])[:-1]]), strict=True))
-    total = float(sum(ends[c] for c in chromosomes))
+    starts, ends, total = genome_starts(profiles)
     left, right, pitch = 1.15, 0.1, 0.26
     span, body = style.WIDTH - left - right, pitch * len(rows)
     fig = style.new_figure(0.25 + body + 0.72)
@@ -157,8 +154,27 @@ def ratio_profiles(profiles: pd.DataFrame) -> Figure:
         wide = float(row.end) - float(row.start)
         colour = style.FAINT if pd.isna(row.log2_ratio) else RATIO(norm(row.log2_ratio))
         axes.add_patch(Rectangle((x, y + 0.1), wide, 0.8, facecolor=colour, linewidth=0))
+    name_chromosomes(axes, starts, ends, total, span)
+    _names(axes, rows, left)
+    style.bare(axes)
+    ends_at = str(list(starts)[-1]).removeprefix("chr")
+    axes.set_xlabel(f"position in the genome (chromosomes 1 to {ends_at}, hg38)", labelpad=4)
+    ratio_key(fig, left, 0.25 + body + 0.36)
+    return fig
+
+
+def genome_starts(profiles: pd.DataFrame) -> tuple[dict[str, float], dict[str, float], float]:
+    """Where each chromosome begins when all stand in a row, its length as far as it was measured, and their sum."""
+    longest = profiles.groupby("chromosome")["end"].max()
+    ends = {str(c): float(longest[c]) for c in sorted(longest.index, key=chromosome_key)}
+    starts = dict(zip(ends, np.concatenate([[0.0], np.cumsum(list(ends.values()))[:-1]]).tolist(), strict=True))
+    return starts, ends, sum(ends.values())
+
+
+def name_chromosomes(axes: Axes, starts: dict[str, float], ends: dict[str, float], total: float, span: float) -> None:
+    """Names above a row of chromosomes that is ``span`` inches wide, and lines between them."""
     end_of_last = -1.0
-    for chromosome in chromosomes:
+    for chromosome in starts:
         if starts[chromosome]:
             axes.axvline(starts[chromosome], color="#b9c0ca", linewidth=0.5)
         name = chromosome.removeprefix("chr")
@@ -170,15 +186,10 @@ def ratio_profiles(profiles: pd.DataFrame) -> Figure:
                 ha="center", va="bottom", fontsize=style.TINY, annotation_clip=False,
             )  # fmt: skip
             end_of_last = centre + half
-    _names(axes, rows, left)
-    style.bare(axes)
-    ends_at = str(list(starts)[-1]).removeprefix("chr")
-    axes.set_xlabel(f"position in the genome (chromosomes 1 to {ends_at}, hg38)", labelpad=4)
-    _ratio_key(fig, left, 0.25 + body + 0.36)
-    return fig
 
 
-def _ratio_key(fig: Figure, left: float, top: float) -> None:
+def ratio_key(fig: Figure, left: float, top: float) -> None:
+    """The colours of the log2 ratio, at this place in inches."""
     text = "log2 ratio against the reference"
     offset = style.text_width(text) + 0.12
     axes = style.panel(fig, left + offset, top, 1.8, 0.12)
