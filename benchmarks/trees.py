@@ -212,7 +212,7 @@ def summary(result: Mapping[str, pd.DataFrame]) -> str:
     lines = []
     for given, part in result["patients"].groupby("given", sort=False):
         hits, real, called, pairs = (int(part[c].sum()) for c in ("hits", "real", "called", "pairs"))
-        chance = {m: np.average(part[f"chance_{m}"].astype(float).fillna(0), weights=part[w].clip(lower=1e-9))
+        chance = {m: np.average(part[f"chance_{m}"].astype(float).fillna(0), weights=part[w] + 1e-9)
                   for m, w in (("recall", "real"), ("precision", "called"))}  # fmt: skip
         branches = result["support"][result["support"]["given"] == given]
         sure = branches[branches["support"] >= SURE]

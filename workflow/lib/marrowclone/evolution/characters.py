@@ -148,8 +148,8 @@ def _parts(
             for k, clone in enumerate(clones):
                 mine = pieces[pieces["clone"] == clone]
                 if len(mine):
-                    overlap = np.minimum(mine["end"], b) - np.maximum(mine["start"], a)
-                    values[k] = mine["log2_ratio"].iloc[int(np.argmax(overlap.to_numpy(dtype=float)))]
+                    overlap = mine["end"].clip(upper=b) - mine["start"].clip(lower=a)
+                    values[k] = mine["log2_ratio"].iloc[int(overlap.to_numpy(dtype=float).argmax())]
             units.append((Unit(str(place[0]), str(place[1]), a, b), values, (b - a) / (high - low)))
         found[(str(place[0]), str(place[1]))] = units
     return found

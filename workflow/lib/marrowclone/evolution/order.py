@@ -54,7 +54,7 @@ class Sightings:
         self.counts = pd.crosstab(day, known["clone"]).sort_index()
         self.total = self.counts.sum(axis=1)
         self.size = known["clone"].value_counts()
-        self.first = {str(c): int(self.counts.index[(self.counts[c] > 0).to_numpy().argmax()]) for c in self.counts}
+        self.first = {str(c): int(d) for c, d in day.groupby(known["clone"]).min().items()}
 
     def conflict(self, ancestor: str, descendant: str) -> Conflict | None:
         """The conflict of this order, if the cells suffice to see one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -53,7 +54,7 @@ def branches(tree: pd.DataFrame) -> list[Branch]:
         if name in done:
             return
         done.add(name)
-        row = by_name.loc[name]
+        row: dict[str, Any] = dict(by_name.loc[name])
         told = str(row["events"]) or str(row.get("note", "") or "") or "no event of its own"
         support = None if words.missing(row["support"]) else float(row["support"])
         conflict = row.get("conflict", "")
