@@ -184,6 +184,17 @@ def test_arms_that_the_reference_cannot_read_say_nothing() -> None:
     assert "16q" not in " ".join(found["events"])
 
 
+def test_a_clone_of_too_few_cells_is_no_ancestor_of_others() -> None:
+    """c3 has two cells: it is listed, under the tumour's top, and nobody stands under it."""
+    table = arms({"c1": {**TRUNK, "1q": 3}, "c2": {**TRUNK, "16q": 1}, "c3": {**TRUNK, "8p": 4}})
+    table.loc[table["clone"] == "c3", "n_cells"] = 2
+    found, newick = tree(table, seen("c1", "c2", "c3"))
+    assert parents(found) == {"trunk": "normal", "c1": "trunk", "c2": "trunk", "c3": "trunk"}
+    row = found.set_index("branch").loc["c3"]
+    assert row["events"] == "" and "not known" in row["note"] and np.isnan(row["support"])
+    assert newick == "((c1:1,c2:1,c3:0)trunk:2)normal;\n"
+
+
 LINE = {"c1": TRUNK, "c2": {**TRUNK, "1q": 3, "16q": 1}, "c3": {**TRUNK, "1q": 3, "16q": 1, "17p": 1, "8p": 1}}
 
 

@@ -21,8 +21,9 @@ N_STATES = 6
 DIPLOID = 2
 #: Grid of an arm's offset (log2).
 OFFSETS = np.arange(-0.9, 0.9001, 0.03)
-#: Arms with fewer expressed genes say nothing (the default of ``call_arms.min_genes``).
+#: Arms with fewer expressed genes, and clones of fewer cells, say nothing (defaults of ``call_arms``).
 FEWEST_GENES: int = DEFAULTS["min_genes"]
+FEWEST_CELLS: int = DEFAULTS["min_cells"]
 #: Breaks of one arm in several clones that lie closer than this share of the arm are one break [J].
 SAME_BREAK = 0.2
 #: No measurement speaks more strongly than this against a state (nats) [J].
@@ -67,6 +68,10 @@ class Characters:
     offset_sd: np.ndarray
     response: float
 
+    def measured(self, clones: Sequence[str]) -> list[str]:
+        """Those of the K clones of which something was measured."""
+        return [c for c, row in zip(clones, self.ratio, strict=True) if np.isfinite(row).any()]
+
     def redrawn(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Ratios as other cells of the same clones would have given them, shape (n, K, B)."""
         return self.ratio + rng.standard_normal((n, *self.ratio.shape)) * self.noise
@@ -86,7 +91,8 @@ def read_characters(arms: pd.DataFrame, profiles: pd.DataFrame, clones: Sequence
     clones
         names, in the tree's order (K).
     """
-    rows = arms[arms["clone"].isin(list(clones)) & arms["log2_ratio"].notna() & (arms["n_genes"] >= FEWEST_GENES)]
+    enough = (arms["n_genes"] >= FEWEST_GENES) & (arms["n_cells"] >= FEWEST_CELLS)
+    rows = arms[arms["clone"].isin(list(clones)) & arms["log2_ratio"].notna() & enough]
     rows = rows.assign(chromosome=rows["chromosome"].str.removeprefix("chr"))
     name = rows["chromosome"] + rows["arm"]
     silent = (rows["reference_rung"] == "R4") | ((rows["reference_rung"] == "R5") & name.isin(UNREPORTABLE_R5))

@@ -63,13 +63,15 @@ def build_tree(
         of one clone and for a branch without events. The Newick string has named inner nodes and branch
         lengths in events; it is ``normal;`` when there are no clones.
     """
-    clones = clone_order(cells)
-    if not clones:
+    names = clone_order(cells)
+    if not names:
         return pd.DataFrame(columns=list(TREE_COLUMNS)), f"{ROOT};\n"
     seen = Sightings(cells, days)
+    measured = set(read_characters(arms, profiles, names).measured(names))
+    clones = [c for c in names if c in measured]
+    if not clones:
+        return _unordered(names, seen)
     characters = read_characters(arms, profiles, clones)
-    if not characters.units:
-        return _unordered(clones, seen)
     rates = Rates(
         (float(settings["event_cost"]), float(settings["recurrent_cost"])),
         (1.0 - float(settings["recurrent_share"]), float(settings["recurrent_share"])),
@@ -86,7 +88,10 @@ def build_tree(
     if len(clones) > 1:
         near = trees[: int(settings["beam"])]
         add_support(top, characters, steps, near, n_bootstrap=int(settings["n_bootstrap"]), seed=seed)
-    blank = {c for c, row in zip(clones, characters.ratio, strict=True) if np.isnan(row).all()}
+    blank = [c for c in names if c not in measured]
+    for k, name in enumerate(blank, start=len(clones)):  # somewhere in the tumour: under its top, and said so
+        nothing = np.zeros(len(characters.units), dtype=int)
+        top.children.append(Node(frozenset([k]), nothing, k, name=name))
     return tree_table(top, characters, seen, blank=blank), newick(top, characters.units) + "\n"
 
 
@@ -135,9 +140,7 @@ def clone_order(cells: pd.DataFrame) -> list[str]:
     return sorted(names, key=lambda c: (int(c[1:]) if c[1:].isdigit() else 10**9, c))
 
 
-def tree_table(
-    top: Node, characters: Characters, seen: Sightings, *, blank: frozenset[str] | set[str] = frozenset()
-) -> pd.DataFrame:
+def tree_table(top: Node, characters: Characters, seen: Sightings, *, blank: Sequence[str] = ()) -> pd.DataFrame:
     """A row per branch; ``conflict`` names the ancestors that time speaks against, the note says it in words.
 
     ``blank``: clones of which nothing was measured.
@@ -147,12 +150,12 @@ def tree_table(
     for node, parent in walk(top):
         own = [c for c in conflicts if c.descendant == node.name]
         notes = [str(c) for c in own]
-        if parent is not None and not node.change.any():
+        if node.name in blank:
+            notes.append("no arm states of its own: where it descends from is not known")
+        elif parent is not None and not node.change.any():
             notes.append(f"no arm event tells it from {parent.name}")
         if node.clone is None:
             notes.append("inferred ancestor, no cells of its own")
-        if node.name in blank:
-            notes.append("no arm states of its own")
         rows.append(
             {
                 "branch": node.name,
