@@ -214,7 +214,10 @@ def _labels(
     cells = now.counts.get(clone, 0)
     seen_before = [v for v in past[:-1] if v.counts.get(clone, 0) >= least]
     if cells == 0 and seen_before:
-        found = [_lost(seen_before[-1], now, clone)]
+        lost = _lost(seen_before[-1], now, clone)
+        # zero of few cells is what a clone that never changed would show as well
+        few = f"{lost.evidence}; too few to tell a loss from chance"
+        found = [lost if lost.probability >= sure else Found(NOT_ASSESSABLE, math.nan, few)]
     elif cells < least:
         return [Found(NOT_ASSESSABLE, math.nan, f"{cells} of {now.n_assigned} cells, fewer than {least}")]
     else:
