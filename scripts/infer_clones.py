@@ -2,6 +2,7 @@
 
 from marrowclone import tables
 from marrowclone.cells.matrix import read_cells
+from marrowclone.clones.extra import called_cells, gather, other_cells
 from marrowclone.clones.infer import (
     SELECTION_COLUMNS,
     SUMMARY_COLUMNS,
@@ -15,11 +16,25 @@ from marrowclone.keys import TABLES
 from marrowclone.run import job
 
 with job(snakemake) as run:
-    cells = malignant_cells(tables.read_result(run.input.malignant))
+    malignant = tables.read_result(run.input.malignant)
+    cells = malignant_cells(malignant)
     counts = read_cells(run.input.counts, cells["cell"].tolist())
     baseline = tables.read_result(run.input.baseline)
     flags, expected = read_baseline(baseline, counts.var_names)
     reference = baseline.set_index("symbol")["reference"].reindex(counts.var_names).fillna(0.0)
+    paths = dict(run.params.extra)
+    extra = None
+    if paths:
+        alleles = paths.get("alleles", {})
+        extra = gather(
+            called_cells(malignant),
+            alleles=alleles,
+            mtdna=paths.get("mtdna", {}),
+            clonality=tables.read_result(run.input.clonality[0]) if "clonotypes" in paths else None,
+            malignant=cells["cell"].to_numpy(str),
+            others=other_cells(tables.read_result(run.input.cells[0]), alleles) if alleles else None,
+            settings=run.settings,
+        )
     clones = infer_clones(
         counts.X,
         cells,
@@ -27,9 +42,10 @@ with job(snakemake) as run:
         calibrated_captures(expected, reference),
         settings=run.settings,
         seed=run.seed,
+        extra=extra,
     )
     for row in clones.summary.itertuples():
-        run.say(f"{row.clone}: {row.n_cells} cells {row.events} {row.note}".rstrip())
+        run.say(f"{row.clone}: {row.n_cells} cells {row.events} {row.evidence} {row.note}".rstrip())
     tables.write_table(run.output.cells, clones.cells, columns=TABLES["clones.cells"])
     tables.write_table(run.output.selection, clones.selection, columns=SELECTION_COLUMNS)
     tables.write_table(run.output.summary, clones.summary, columns=SUMMARY_COLUMNS)

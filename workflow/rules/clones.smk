@@ -1,6 +1,31 @@
-# Needs: counts of a patient's samples, its malignant cells, its copy-number baseline.
+# Needs: counts of a patient's samples, its malignant cells, its copy-number baseline; where the sheet names some, allele
+# counts, mitochondrial variants and contigs.
 # Gives: its clones (a clone and a posterior per malignant cell, the evidence for their number)
-# and the copy-number profile of each.
+# and the copy-number profile of each; with allele counts the alleles of each clone's arms.
+
+
+def extra_of(patient):
+    """What the patient has beside counts: kind -> sample -> path; empty for a patient without."""
+    return COHORT.extra_of(patient, settings("infer_clones")["evidence"])
+
+
+def extra_evidence(wildcards):
+    """:func:`extra_of` the wildcard's patient."""
+    return extra_of(wildcards.patient)
+
+
+def extra_files(kind):
+    """Input function: the files of that kind of the wildcard's patient; nothing without any."""
+    return lambda wildcards: extra_files_of(extra_evidence(wildcards).get(kind, {}))
+
+
+def with_extra(kind, pattern):
+    """Input function: a file that is read where the wildcard's patient has that kind of evidence; nothing without."""
+    return lambda wildcards: (
+        [pattern.format(patient=wildcards.patient)]
+        if kind in extra_evidence(wildcards)
+        else []
+    )
 
 
 rule infer_clones:
@@ -9,6 +34,13 @@ rule infer_clones:
         counts=counts_of_patient,
         malignant="results/copy_number/{patient}.malignant.tsv.gz",
         baseline="results/copy_number/{patient}.baseline.tsv.gz",
+        # evidence that only some users have
+        alleles=extra_files("alleles"),
+        mtdna=extra_files("mtdna"),
+        cells=with_extra("alleles", "results/embedding/cells.tsv.gz"),
+        clonality=with_extra(
+            "clonotypes", "results/embedding/{patient}.clonality.tsv.gz"
+        ),
     output:
         cells="results/clones/{patient}.cells.tsv.gz",
         selection="results/clones/{patient}.selection.tsv",
@@ -22,6 +54,7 @@ rule infer_clones:
     threads: 1
     params:
         settings=settings("infer_clones"),
+        extra=extra_evidence,
         code=code("infer_clones"),
         seed=config["seed"],
     script:
@@ -52,3 +85,30 @@ rule profile_clones:
         seed=config["seed"],
     script:
         "../../scripts/profile_clones.py"
+
+
+rule call_alleles:
+    """Alleles of each clone's arms (balanced, imbalance, LOH, copy-neutral LOH), where the patient has allele counts."""
+    input:
+        alleles=extra_files("alleles"),
+        malignant="results/copy_number/{patient}.malignant.tsv.gz",
+        types="results/embedding/cells.tsv.gz",
+        cells="results/clones/{patient}.cells.tsv.gz",
+        profiles="results/clones/{patient}.profiles.tsv",
+    output:
+        alleles="results/clones/{patient}.alleles.tsv",
+    log:
+        "logs/call_alleles/{patient}.log",
+    benchmark:
+        "benchmarks/call_alleles/{patient}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=settings("call_alleles"),
+        reading=settings("infer_clones"),
+        extra=extra_evidence,
+        code=code("call_alleles"),
+        seed=config["seed"],
+    script:
+        "../../scripts/call_alleles.py"

@@ -16,6 +16,7 @@ os.environ.update(
 from snakemake.exceptions import WorkflowError
 
 from marrowclone import check, cluster, locks, provenance
+from marrowclone.cohort import extra_files_of
 from marrowclone.errors import UserError
 from marrowclone.keys import CHAPTERS
 

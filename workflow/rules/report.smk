@@ -20,7 +20,11 @@ USER_FILES = paths.user_files(
 )
 # every contract file but the pages and the record: rule all asks for them too
 contract_outputs = partial(
-    paths.contract_outputs, list(COHORT.samples.index), COHORT.patients, DENOISED
+    paths.contract_outputs,
+    list(COHORT.samples.index),
+    COHORT.patients,
+    DENOISED,
+    [p for p in COHORT.patients if "alleles" in extra_of(p)],
 )
 
 
@@ -67,6 +71,7 @@ rule report_patient:
         **paths.PER_PATIENT,
         **paths.PER_COHORT,
         **CLINICAL_TABLES,
+        **{name: with_extra("alleles", p) for name, p in paths.OF_ALLELES.items()},
         templates=template_files(),
     output:
         page=report(

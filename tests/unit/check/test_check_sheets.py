@@ -117,8 +117,8 @@ def test_broken_cell_gives_no_flood(cohort, problems, case):
 
 # sheet, the text before, the text after -> the whole message
 TEXTS = {
-    "unknown column": ("samples.tsv", "\tbatch", "\tbacth", "samples.tsv line 1, column bacth: unknown column, expected one of sample, patient, timepoint, day, path, format, raw_path, compartment, sort, batch, chemistry, prep, vdj, alleles, cell_types. Hint: did you mean 'batch'?"),
-    "column in capitals": ("samples.tsv", "\tday", "\tDay", "samples.tsv line 1, column Day: unknown column, expected one of sample, patient, timepoint, day, path, format, raw_path, compartment, sort, batch, chemistry, prep, vdj, alleles, cell_types. Hint: did you mean 'day'?"),
+    "unknown column": ("samples.tsv", "\tbatch", "\tbacth", "samples.tsv line 1, column bacth: unknown column, expected one of sample, patient, timepoint, day, path, format, raw_path, compartment, sort, batch, chemistry, prep, vdj, alleles, mtdna, cell_types. Hint: did you mean 'batch'?"),
+    "column in capitals": ("samples.tsv", "\tday", "\tDay", "samples.tsv line 1, column Day: unknown column, expected one of sample, patient, timepoint, day, path, format, raw_path, compartment, sort, batch, chemistry, prep, vdj, alleles, mtdna, cell_types. Hint: did you mean 'day'?"),
     "column of many": ("pro.tsv", "\tq29", "\tqq", "pro.tsv line 1, column qq: unknown column, expected one of patient, day, instrument, version, ..., eq_anxiety, eq_vas, value_set, proxy."),
     "date instead of day": ("mrd.tsv", "\tday", "\tdate", "mrd.tsv line 1, column date: unknown column, expected one of patient, day, assay, result, cells_analysed, events, lod, loq, value, compartment, first_pull. Hint: did you mean 'day'?"),
     "column twice": ("mrd.tsv", "\tloq", "\tlod", "mrd.tsv line 1, column lod: the column stands twice in the header. Hint: remove or rename one of them"),

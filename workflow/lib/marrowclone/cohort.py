@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .errors import InputProblems
 from .formats import resolve
-from .keys import HEALTHY
+from .keys import EXTRA_EVIDENCE, HEALTHY
 
 #: Columns of :attr:`Cohort.samples`, in order.
 COLUMNS: tuple[str, ...] = (
     "sample", "patient", "timepoint", "day", "path", "format", "raw_path", "compartment", "sort", "batch",
-    "chemistry", "prep", "vdj", "alleles", "cell_types",
+    "chemistry", "prep", "vdj", "alleles", "mtdna", "cell_types",
 )  # fmt: skip
 
 
@@ -87,6 +88,20 @@ class Cohort:
         paths = {sample: str(self.samples.at[sample, "vdj"]) for sample in self.samples_of(patient)}
         return {sample: path for sample, path in paths.items() if path}
 
+    def extra_of(self, patient: str, kinds: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Evidence for clones beside the counts: kind -> sample -> path, of the patient's samples that have some.
+
+        ``kinds``: those of :data:`marrowclone.keys.EXTRA_EVIDENCE` that may be used; only they are there, and only
+        where a sample has them, so that a patient without any has an empty answer.
+        """
+        named = {kind: EXTRA_EVIDENCE[kind] for kind in EXTRA_EVIDENCE if kind in set(kinds)}
+        samples = self.samples_of(patient)
+        found = {
+            kind: {s: str(self.samples.at[s, column]) for s in samples if self.samples.at[s, column]}
+            for kind, column in named.items()
+        }
+        return {kind: paths for kind, paths in found.items() if paths}
+
     def blood_samples_of(self, patient: str) -> list[str]:
         """The patient's samples that are not marrow, sorted."""
         return sorted(s for s, visit in self.visits_of(patient).items() if visit["compartment"] == "PB")
@@ -98,6 +113,18 @@ class Cohort:
     def donor_samples_for(self, patient: str) -> list[str]:
         """Every sample of :meth:`donors_for`."""
         return [s for donor in self.donors_for(patient) for s in self.samples_of(donor)]
+
+
+def extra_files_of(paths: Mapping[str, str]) -> list[str]:
+    """The files behind these paths (sample -> file or folder), sorted; of a folder of cellsnp-lite its files.
+
+    A folder's date does not tell that a file in it changed.
+    """
+    found = []
+    for path in map(Path, paths.values()):
+        inside = sorted(path.glob("cellSNP.*")) if path.is_dir() else []
+        found += [str(p) for p in inside or [path]]
+    return sorted(found)
 
 
 def samples_frame(rows: Sequence[Mapping[str, Any]], defaults: Mapping[str, str]) -> pd.DataFrame:

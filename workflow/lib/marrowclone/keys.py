@@ -18,7 +18,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "check_identity",
     ),
     "copy_number": ("infer_signal", "call_malignant", "call_arms"),
-    "clones": ("infer_clones", "profile_clones"),
+    "clones": ("infer_clones", "profile_clones", "call_alleles"),
     "evolution": (
         "build_tree",
         "estimate_fractions",
@@ -88,6 +88,10 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "clones.cells": ("cell", "sample", "clone", "posterior"),
     "clones.profiles": ("clone", "chromosome", "start", "end", "state", "posterior", "log2_ratio"),
+    "clones.alleles": (
+        "clone", "chromosome", "arm", "call", "posterior", "b_allele", "lower", "upper", "state", "n_snps", "n_reads",
+        "n_cells",
+    ),
     "evolution.tree": ("branch", "parent", "events", "support"),
     "evolution.fractions": (
         "clone", "sample", "timepoint", "day", "n_malignant", "n_clone", "fraction", "lower", "upper",
@@ -150,6 +154,9 @@ TEXT_COLUMNS: frozenset[str] = frozenset({
     "system", "missing", "use",
     "tier_from", "tier_to", "components", "constant", "mark", "tier_changes", "status", "proxy",
 })  # fmt: skip
+
+#: Evidence for clones that only some users have, and the column of the sample sheet that names its files.
+EXTRA_EVIDENCE: dict[str, str] = {"alleles": "alleles", "mtdna": "mtdna", "clonotypes": "vdj"}
 
 #: Timepoints of a sample sheet; ``_2``, ``_3`` ... may follow (``relapse_2``).
 TIMEPOINTS: tuple[str, ...] = (

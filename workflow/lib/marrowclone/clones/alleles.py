@@ -9,34 +9,24 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
-from .phase import (
-    EVEN,
-    THETA,
-    Blocks,
-    arm_reads,
-    build_blocks,
-    estimate_noise,
-    learn_phases,
-)
+from ..keys import TABLES
+from .phase import EVEN, THETA, Blocks, arm_reads, build_blocks, estimate_noise
+from .phases import learn_phases
 from .snps import Alleles, heterozygous, place_snps
 from .terms import Term, tempered
 
-COLUMNS: tuple[str, ...] = (
-    "clone", "chromosome", "arm", "n_snps", "n_reads", "b_allele", "lower", "upper", "call", "posterior", "state",
-    "n_cells",
-)  # fmt: skip
+COLUMNS = TABLES["clones.alleles"]
 BALANCED, IMBALANCE, LOH, NEUTRAL = "balanced", "imbalance", "LOH", "copy-neutral LOH"
-#: Share of the more frequent haplotype from which an arm is called unbalanced, and one haplotype is called lost: one
-#: of three copies is .67, of four .75; what soup and doublets leave of a lost one is some percent. [J]
-FROM_IMBALANCE, FROM_LOH = 0.58, 0.87
-#: Shares at which a clone's arm is looked at.
+NOT_CALLED = "not called"
+#: Shares of the more frequent haplotype at which a clone's arm is looked at.
 FINE = np.round(np.arange(0.5, 0.985, 0.02), 2)
 
 
 def patient_blocks(alleles: Alleles, tumour_cells: Sequence[str], *, settings: Mapping[str, Any]) -> Blocks:
     """Reads of the patient's heterozygous SNPs, by haplotype block."""
     mine = alleles.counts["barcode"].isin(set(tumour_cells)).to_numpy()
-    use = heterozygous(alleles, mine, settings=settings)
+    known = "heterozygous" in alleles.snps  # marrowclone.clones.snps.informative_snps
+    use = np.ones(len(alleles.snps), dtype=bool) if known else heterozygous(alleles, mine, settings=settings)
     return build_blocks(alleles, place_snps(alleles.snps), use, block_bases=float(settings["phase_block"]))
 
 
@@ -76,6 +66,7 @@ def call_alleles(
     cells: pd.DataFrame,
     profiles: pd.DataFrame,
     *,
+    reading: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Balance of the two haplotypes of each clone and arm.
@@ -89,66 +80,72 @@ def call_alleles(
         cell, clone of the malignant cells ("" unassigned: they only count as not normal).
     profiles
         clone, chromosome, arm, state (copies), start, end: the copy number beside which an allele was lost.
-    settings
+    reading
         section ``clones.infer_clones``: the keys on alleles.
+    settings
+        section ``clones.call_alleles``.
 
     Returns
     -------
     DataFrame
-        :data:`COLUMNS`. b_allele: posterior mean; lower, upper: 95%; posterior: of the call, with equal weight for
-        balance and for each step of imbalance together. Arms with fewer than ``min_arm_snps`` SNPs are left out.
+        :data:`COLUMNS`, by clone and place. b_allele: posterior mean of the share of the more frequent haplotype;
+        lower, upper: 95%; posterior: of the call, with equal weight for balance and for all steps of imbalance
+        together; state: copies (empty where they are not known: a loss is then called LOH whatever the copies).
+        Below ``min_posterior`` the call is :data:`NOT_CALLED`. Arms with fewer than ``min_arm_snps`` SNPs are left out.
     """
-    blocks = patient_blocks(alleles, cells["cell"].tolist(), settings=settings)
+    blocks = patient_blocks(alleles, cells["cell"].tolist(), settings=reading)
     clone = cells.set_index("cell")["clone"].reindex(blocks.cells)
     tumour = clone.notna().to_numpy()
-    names = sorted(set(cells["clone"]) - {""})
+    names = sorted(set(cells["clone"].dropna()) - {""})
     if not tumour.any() or not names:
         return pd.DataFrame(columns=list(COLUMNS))
     noise = estimate_noise(blocks, tumour)
     copies = arm_copies(profiles)
-    of_cell = clone.to_numpy()[tumour]
     snps = pd.Series(blocks.n_snps).groupby(blocks.arm).sum()
     rows: list[dict[str, Any]] = []
-    for arm in [a for a in snps.index if a and snps[a] >= int(settings["min_arm_snps"])]:
-        reads = arm_reads(blocks, arm, tumour, noise, theta=FINE, settings=settings)
+    for arm in [a for a in snps.index if a and snps[a] >= int(reading["min_arm_snps"])]:
+        reads = arm_reads(blocks, arm, tumour, noise, theta=FINE, settings=reading)
         here = blocks.entries[blocks.arm[blocks.entries["block"]] == arm]
+        of_entry = clone.to_numpy()[here["cell"]]
+        of_pair = clone.to_numpy()[tumour][reads.cell]
         for name in names:
-            inside = of_cell[reads.cell] == name
-            mine = clone.to_numpy()[here["cell"]] == name
-            row = {
-                "clone": name,
-                "chromosome": f"chr{arm[:-1]}",
-                "arm": arm[-1],
-                "n_cells": here["cell"][mine].nunique(),
-            }
-            row |= {
-                "n_snps": int(blocks.n_snps[here["block"][mine].unique()].sum()),
-                "n_reads": int(here["d"][mine].sum()),
-            }
+            mine, inside = here[of_entry == name], of_pair == name
             joint = np.zeros((len(reads.log_prior), *reads.value.shape[1:]))
             np.add.at(joint, reads.block[inside], reads.value[inside])
             score = logsumexp(joint + reads.log_prior[:, :, None], axis=1).sum(axis=0)
-            rows.append(row | call_share(score, copies.get((name, arm), np.nan)))
+            seen = {
+                "n_snps": int(blocks.n_snps[mine["block"].unique()].sum()), "n_reads": int(mine["d"].sum()),
+                "n_cells": mine["cell"].nunique(),
+            }  # fmt: skip
+            where = {"clone": name, "chromosome": f"chr{arm[:-1]}", "arm": arm[-1]}
+            state = copies.get((name, arm), np.nan)
+            rows.append({**where, **seen, "state": state, **call_share(score, state, settings=settings)})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     place = table["chromosome"].str.removeprefix("chr").astype(int)
-    return table.iloc[np.lexsort((table["arm"], place, table["clone"]))].reset_index(drop=True)
+    return table.iloc[np.lexsort((table["arm"], place, table["clone"].map(_number)))].reset_index(drop=True)
 
 
-def call_share(score: np.ndarray, copies: float) -> dict[str, Any]:
+def _number(clone: str) -> int:
+    """10 of ``c10``, so that it follows c9."""
+    return int(clone.removeprefix("c"))
+
+
+def call_share(score: np.ndarray, copies: float, *, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Share, interval and call of one arm, from its log likelihood at the shares :data:`FINE`."""
-    prior = np.where(FINE < FROM_IMBALANCE, 0.5 / (FINE < FROM_IMBALANCE).sum(), 0.5 / (FINE >= FROM_IMBALANCE).sum())
+    uneven, single = float(settings["min_imbalance"]), float(settings["min_loh"])
+    is_even = uneven > FINE
+    prior = np.where(is_even, 0.5 / is_even.sum(), 0.5 / (~is_even).sum())
     p = np.exp(score - score.max()) * prior
     p /= p.sum()
     total = np.cumsum(p)
     lower, upper = (float(FINE[min(int(np.searchsorted(total, q)), len(FINE) - 1)]) for q in (0.025, 0.975))
-    lost = float(p[FINE >= FROM_LOH].sum())
-    even = float(p[FINE < FROM_IMBALANCE].sum())
+    lost, even = float(p[single <= FINE].sum()), float(p[is_even].sum())
     shares = {BALANCED: even, IMBALANCE: 1 - even - lost, NEUTRAL if copies == NORMAL_COPIES else LOH: lost}
     call = max(shares, key=lambda c: shares[c])
-    return {
-        "b_allele": float(p @ FINE), "lower": lower, "upper": upper, "call": call, "posterior": shares[call],
-        "state": copies,
-    }  # fmt: skip
+    posterior = shares[call]
+    if posterior < float(settings["min_posterior"]):
+        call = NOT_CALLED
+    return {"b_allele": float(p @ FINE), "lower": lower, "upper": upper, "call": call, "posterior": posterior}
 
 
 #: Copies of an arm in a normal cell.

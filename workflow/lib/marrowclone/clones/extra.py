@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..keys import MALIGNANT, NORMAL
 from .alleles import allele_term
 from .clonotypes import clonotype_term, receptor
 from .mtdna import mtdna_term, read_variants
-from .snps import Alleles, pool, read_alleles
+from .snps import Alleles, informative_snps, pool, read_alleles
 from .terms import Term
 
 
@@ -72,12 +73,26 @@ def read_patient_variants(paths: Mapping[str, str | Path], cells: np.ndarray) ->
     return pd.concat(parts, ignore_index=True) if parts else None
 
 
+def called_cells(malignant: pd.DataFrame) -> np.ndarray:
+    """Ids of the plasma cells called malignant or normal (``copy_number/{patient}.malignant.tsv.gz``), sorted."""
+    return np.sort(malignant.loc[malignant["call"].isin([MALIGNANT, NORMAL]), "cell"].to_numpy(str))
+
+
+def other_cells(cells: pd.DataFrame, samples: Iterable[str]) -> np.ndarray:
+    """Ids of the kept cells of these samples that are of no tumour type (``embedding/cells.tsv.gz``), sorted."""
+    mine = cells["sample"].isin(set(samples)) & ~cells["is_tumour_type"].astype(bool)
+    return np.sort(cells.loc[mine, "cell"].to_numpy(str))
+
+
 def gather(
     cells: np.ndarray,
     *,
     alleles: Mapping[str, str | Path],
     mtdna: Mapping[str, str | Path],
     clonality: pd.DataFrame | None,
+    malignant: np.ndarray | None = None,
+    others: np.ndarray | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Extra:
     """Read what there is of a patient.
 
@@ -89,12 +104,19 @@ def gather(
         sample -> path.
     clonality
         ``embedding/{patient}.clonality.tsv.gz`` of a patient with contigs.
+    malignant
+        ids of the malignant ones of ``cells``; needed with alleles.
+    others
+        ids of the patient's cells of other types. They tell which SNPs are heterozygous, and nothing else: what a
+        gene's alleles do in a T cell need not hold in a plasma cell.
+    settings
+        section ``clones.infer_clones``; needed with alleles.
     """
-    return Extra(
-        read_patient_alleles(alleles, cells),
-        read_patient_variants(mtdna, cells),
-        None if clonality is None else receptor(clonality),
-    )
+    others = np.array([], dtype=str) if others is None else others
+    pooled = read_patient_alleles(alleles, np.concatenate([cells, others]))
+    if pooled is not None and malignant is not None and settings is not None:
+        pooled = informative_snps(pooled, malignant=malignant, plasma=cells, settings=settings)
+    return Extra(pooled, read_patient_variants(mtdna, cells), None if clonality is None else receptor(clonality))
 
 
 def build_terms(extra: Extra, cells: np.ndarray, *, settings: Mapping[str, Any]) -> tuple[Term, ...]:

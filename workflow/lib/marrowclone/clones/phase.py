@@ -5,15 +5,13 @@ overdispersion is what bursts of single alleles leave. A block's orientation aga
 known, and each block may stand off for reasons of its own (reference bias, an allele that is expressed more). Both are
 latent, and are integrated out: a block with few reads orients itself towards nothing. A cell is judged by the
 orientation that the *other* cells give its blocks, so that noise does not confirm itself.
-
-An arm speaks only where two groups of cells, or all cells, are explained so much better than by balance that phases
-were surely learned; all other arms stay out, whatever their noise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,9 +28,11 @@ THETA = np.array([0.05, 0.2, 1 / 3, 0.5, 2 / 3, 0.8, 0.95])
 EVEN = 3
 #: Reads of one cell and block beyond which more of them say nothing new.
 MOST_READS = 40
-#: Nodes and weights by which a block's own offset (Gaussian) is integrated out (Gauss-Hermite, three points).
-NODES, NODE_WEIGHTS = np.sqrt(3) * np.array([-1.0, 0.0, 1.0]), np.array([1, 4, 1]) / 6
-ROUNDS, TOP_HINTS = 15, 3
+#: Offsets of a block, in SD, and how likely each is: more often far off than a Gaussian says, for few genes are very
+#: uneven and most are not. [J]
+NODES, NODE_WEIGHTS = np.array([-4.0, -np.sqrt(3), 0.0, np.sqrt(3), 4.0]), np.array([0.04, 0.16, 0.6, 0.16, 0.04])
+ROUNDS = 15
+TINY = 1e-200
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ ENOUGH = 200
 def state_table(
     a: np.ndarray, d: np.ndarray, phased: np.ndarray, noise: Noise, *, theta: np.ndarray, bias_sd: float
 ) -> np.ndarray:
-    """Beta-binomial log likelihood (C x 6 x G) of reads, by orientation and offset of the block and the clone's share.
+    """Beta-binomial log likelihood (C x S x G) of reads, by orientation and offset of the block and the clone's share.
 
     The binomial coefficient is left out: it is the same everywhere.
     """
@@ -151,11 +151,11 @@ class ArmReads:
     Attributes
     ----------
     value
-        log likelihoods per pair of cell and block (P x 6 x G).
+        log likelihoods per pair of cell and block (P x S x G), S orientations and offsets.
     cell, block
         of each pair: index among the malignant cells, and among the arm's blocks (P each).
     log_prior
-        of orientation and offset, per block (U x 6).
+        of orientation and offset, per block (U x S).
     lean
         reads of the first haplotype above half, in SD of even reads (P).
     """
@@ -165,6 +165,16 @@ class ArmReads:
     block: np.ndarray
     log_prior: np.ndarray
     lean: np.ndarray
+
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """Largest log likelihood of each pair (P x 1)."""
+        return self.value.reshape(len(self.value), -1).max(axis=1, initial=-np.inf)[:, None]
+
+    @cached_property
+    def likelihood(self) -> np.ndarray:
+        """Likelihoods (P x S x G), each pair's largest being 1."""
+        return np.exp(self.value - self.scale[:, :, None])
 
 
 def arm_reads(
@@ -253,8 +263,10 @@ def _predict(
     r = carriers[reads.cell][:, None]
     own = (1 - r) * reads.value[:, :, low] + r * reads.value[:, :, high]
     others = (reads.log_prior + to_block @ own)[reads.block] - own
-    others -= logsumexp(others, axis=1, keepdims=True)
-    return np.asarray(to_cell @ logsumexp(others[:, :, None] + reads.value, axis=1))
+    weight = np.exp(others - others.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    # the same as a logsumexp over S, without an exponential per round
+    return np.asarray(to_cell @ (np.log(np.einsum("ps,psg->pg", weight, reads.likelihood) + TINY) + reads.scale))
 
 
 def _leading_axis(reads: ArmReads, n_cells: int) -> list[np.ndarray]:
@@ -267,25 +279,3 @@ def _leading_axis(reads: ArmReads, n_cells: int) -> list[np.ndarray]:
     axis = axis * (1 if (axis**3).sum() >= 0 else -1)
     top = float(np.quantile(axis, 0.95))
     return [np.where(axis > top / 2, 0.95, 0.05)] if top > 0 else []
-
-
-def learn_phases(blocks: Blocks, tumour: np.ndarray, noise: Noise, *, settings: Mapping[str, Any]) -> dict[str, Phase]:
-    """Phases of every arm that shows more than noise, by arm.
-
-    Arms with fewer than ``min_arm_snps`` SNPs, or whose gain is below ``min_phase_gain``, are left out. The carriers
-    of the clearest arms are a beginning for all others: a clone's events come together.
-    """
-    n = int(tumour.sum())
-    snps = pd.Series(blocks.n_snps).groupby(blocks.arm).sum()
-    arms = [a for a in sorted(snps.index, key=_place) if a and snps[a] >= int(settings["min_arm_snps"])]
-    reads = {a: arm_reads(blocks, a, tumour, noise, theta=THETA, settings=settings) for a in arms}
-    first = {a: learn_phase(reads[a], n, hints=()) for a in arms}
-    enough = float(settings["min_phase_gain"])
-    clear = sorted((a for a in arms if first[a].gain >= enough), key=lambda a: (-first[a].gain, a))
-    hints = [np.clip(first[a].carriers, 0.02, 0.98) for a in clear[:TOP_HINTS]]
-    final = {a: learn_phase(reads[a], n, hints=hints) if hints else first[a] for a in arms}
-    return {a: phase for a, phase in final.items() if phase.gain >= enough}
-
-
-def _place(arm: str) -> tuple[int, str]:
-    return (int(arm[:-1]), arm[-1]) if arm else (0, "")

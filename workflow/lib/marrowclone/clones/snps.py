@@ -254,3 +254,26 @@ def heterozygous(alleles: Alleles, tumour: np.ndarray, *, settings: Mapping[str,
         seen |= (minor >= settings["min_allele_reads"]) & (minor >= settings["min_allele_share"] * dp)
     gt = alleles.snps["gt"].str.replace("/", "|")
     return np.asarray(np.where(gt == "", seen, gt.isin(PHASED)), dtype=bool)
+
+
+def informative_snps(
+    alleles: Alleles, *, malignant: np.ndarray, plasma: np.ndarray, settings: Mapping[str, Any]
+) -> Alleles:
+    """The heterozygous SNPs alone, judged in all cells, with the counts of plasma cells alone.
+
+    Parameters
+    ----------
+    malignant, plasma
+        ids of the malignant cells, and of all plasma cells that were called.
+
+    Returns
+    -------
+    Alleles whose ``snps`` have the column ``heterozygous`` (True): :func:`marrowclone.clones.alleles.patient_blocks`
+    does not judge them again.
+    """
+    use = heterozygous(alleles, alleles.counts["barcode"].isin(set(malignant)).to_numpy(), settings=settings)
+    place = np.cumsum(use) - 1
+    mine = alleles.counts["barcode"].isin(set(plasma)).to_numpy() & use[alleles.counts["snp"].to_numpy(int)]
+    counts = alleles.counts[mine].reset_index(drop=True)
+    snps = alleles.snps[use].assign(heterozygous=True).reset_index(drop=True)
+    return Alleles(snps, counts.assign(snp=place[counts["snp"].to_numpy(int)]))

@@ -69,8 +69,10 @@ UNREAD: tuple[str, ...] = (
 )
 #: Files of the samples whose counts are freed of ambient RNA, where that option is on.
 OF_DENOISED: tuple[str, ...] = ("results/cells/{sample}.denoised.h5ad", "results/cells/{sample}.denoised.json")
+#: Files of the patients that have allele counts, by field of the report's patient.
+OF_ALLELES: dict[str, str] = {"alleles": "results/clones/{patient}.alleles.tsv"}
 #: Columns of the sample sheet that name files.
-SHEET_PATHS = ("path", "raw_path", "vdj", "alleles", "cell_types")
+SHEET_PATHS = ("path", "raw_path", "vdj", "alleles", "mtdna", "cell_types")
 
 
 def sample_link(sample: str) -> str:
@@ -93,13 +95,20 @@ def fill(patterns: Iterable[str], samples: Sequence[str], patients: Sequence[str
     ]
 
 
-def contract_outputs(samples: Sequence[str], patients: Sequence[str], denoised: Sequence[str] = ()) -> list[str]:
+def contract_outputs(
+    samples: Sequence[str],
+    patients: Sequence[str],
+    denoised: Sequence[str] = (),
+    with_alleles: Sequence[str] = (),
+) -> list[str]:
     """Every file that others may read, but for the pages and the record of the run.
 
-    ``denoised``: the samples that have :data:`OF_DENOISED`.
+    ``denoised``: the samples that have :data:`OF_DENOISED`; ``with_alleles``: the patients with :data:`OF_ALLELES`.
     """
     always = [*PER_SAMPLE.values(), *PER_PATIENT.values(), *PER_COHORT.values(), *UNREAD]
-    return fill(always, samples, patients) + fill(OF_DENOISED, denoised, [])
+    return (
+        fill(always, samples, patients) + fill(OF_DENOISED, denoised, []) + fill(OF_ALLELES.values(), [], with_alleles)
+    )
 
 
 def sheet_rows(samples: Any) -> list[dict[str, Any]]:

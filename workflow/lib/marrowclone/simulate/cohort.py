@@ -11,11 +11,14 @@ import pandas as pd
 
 from ..keys import cell_id
 from . import questionnaires as pro
+from .allele_counts import allele_counts
 from .captures import Capture, Kinds, simulate_capture
 from .clinical import COLUMNS, clinical_tables
 from .dynamics import Course, run_course
 from .events import arm_states
+from .haplotypes import haplotype_copies
 from .immunoglobulin import clone_chains, tumour_clonotypes
+from .mitochondria import variant_counts
 from .profiles import clone_profiles, normal_profiles
 from .rearrangements import contigs
 from .samples import mixed_up, sample_places
@@ -30,7 +33,7 @@ from .true_tiers import true_tiers
 
 SHEET_COLUMNS: tuple[str, ...] = (
     "sample", "patient", "timepoint", "day", "path", "format", "raw_path", "compartment", "sort", "batch", "chemistry",
-    "prep", "vdj", "alleles", "cell_types",
+    "prep", "vdj", "alleles", "mtdna", "cell_types",
 )  # fmt: skip
 CLINICAL_COLUMNS: dict[str, tuple[str, ...]] = {**COLUMNS, "pro": pro.COLUMNS}
 TRUTH_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -84,6 +87,8 @@ class Cohort:
                         "path": f"data/{name}{_SUFFIX[s['format']]}", "format": s["format"], "compartment": "BM",
                         "sort": s["sort"], "batch": s["batch"] or name, "chemistry": "10x-3p-v3", "prep": "fresh",
                         "vdj": f"data/{name}.contigs.csv" if s["vdj"] else "",
+                        "alleles": f"data/{name}.alleles.tsv.gz" if s["alleles"] else "",
+                        "mtdna": f"data/{name}.mtdna.tsv.gz" if s["mtdna"] else "",
                     }
                 )  # fmt: skip
         return pd.DataFrame(rows).reindex(columns=list(SHEET_COLUMNS)).fillna("")
@@ -149,6 +154,23 @@ class Cohort:
         patient, _ = sample_places(self.spec["patients"])[origin]
         return contigs(capture, patient=patient, sample=origin, seed=self.spec["seed"])
 
+    def alleles(self, sample: str, capture: Capture) -> pd.DataFrame:
+        """Allele counts of a capture that :meth:`captures` gave under the name ``sample``."""
+        origin = self.origin(sample)
+        patient, i = sample_places(self.spec["patients"])[origin]
+        p = self.spec["patients"][patient]
+        settings = p["samples"][i]["capture"]
+        return allele_counts(
+            capture, p["clones"], settings, patient=patient, sample=origin, seed=self.spec["seed"]
+        )  # fmt: skip
+
+    def mtdna(self, sample: str, capture: Capture) -> pd.DataFrame:
+        """Mitochondrial variants of a capture that :meth:`captures` gave under the name ``sample``."""
+        origin = self.origin(sample)
+        patient, _ = sample_places(self.spec["patients"])[origin]
+        clones = self.spec["patients"][patient]["clones"]
+        return variant_counts(capture, clones, patient=patient, sample=origin, seed=self.spec["seed"])
+
     def clinical(self) -> dict[str, pd.DataFrame]:
         """Clinical tables of all patients, by name (:data:`CLINICAL_COLUMNS`)."""
         parts: dict[str, list[pd.DataFrame]] = {name: [] for name in CLINICAL_COLUMNS}
@@ -164,7 +186,7 @@ class Cohort:
         """Truth tables by name (:data:`TRUTH_COLUMNS`), without ``cells``, which comes with the captures."""
         parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TRUTH_COLUMNS if name != "cells"}
         for patient, p in self.spec["patients"].items():
-            for name, table in patient_truth(patient, p, self.courses[patient]).items():
+            for name, table in patient_truth(patient, p, self.courses[patient], seed=self.spec["seed"]).items():
                 parts[name].append(table)
         return {n: stack(frames, TRUTH_COLUMNS[n]) for n, frames in parts.items()}
 
@@ -189,8 +211,11 @@ def last_day(patient: Mapping[str, Any]) -> int:
     return max(end, *planned)
 
 
-def patient_truth(name: str, patient: Mapping[str, Any], course: Course) -> dict[str, pd.DataFrame]:
-    """Truth tables of one patient. A clone's fraction is empty on days without any tumour cell."""
+def patient_truth(name: str, patient: Mapping[str, Any], course: Course, *, seed: int) -> dict[str, pd.DataFrame]:
+    """Truth tables of one patient. A clone's fraction is empty on days without any tumour cell.
+
+    ``arms`` has the copies of the rarer parent's chromosome as ``minor``: none is loss of heterozygosity.
+    """
     clones = patient["clones"]
     parents = {c: v["parent"] for c, v in clones.items()}
     chains = clone_chains(patient)
@@ -213,6 +238,8 @@ def patient_truth(name: str, patient: Mapping[str, Any], course: Course) -> dict
     order = {c: i for i, c in enumerate(clones)}
     arms = arms.sort_values("clone", key=lambda c: c.map(order), kind="stable").reset_index(drop=True)
     arms.insert(0, "patient", name)
+    minor = {c: h.min(axis=1) for c, h in haplotype_copies(clones, patient=name, seed=seed).items()}
+    arms["minor"] = [int(minor[c][w]) for c, w in zip(arms["clone"], arms["where"], strict=True)]
     arms["chromosome"], arms["arm"] = "chr" + arms["where"].str[:-1], arms["where"].str[-1]
     fractions = []
     for i, sample in enumerate(patient["samples"]):

@@ -1,6 +1,7 @@
 """Copy-number events of clones: their grammar, and the arm states they add up to.
 
-``+9`` adds a copy of both arms, ``+1q`` of one; ``-13q`` takes one away; ``amp1q`` adds two.
+``+9`` adds a copy of both arms, ``+1q`` of one; ``-13q`` takes one away; ``amp1q`` adds two; ``cnloh7p`` keeps the
+number of copies, but all are of one parent's chromosome from then on (copy-neutral loss of heterozygosity).
 Events add along the lineage: ``+1q`` in a child of a clone with ``+1q`` makes four copies.
 """
 
@@ -20,8 +21,10 @@ ACROCENTRIC_P: frozenset[str] = frozenset({"13p", "14p", "15p", "21p", "22p"})
 #: Copies of an arm in a normal cell.
 DIPLOID = 2
 
-_EVENT = re.compile(r"^(\+|-|amp)(\d{1,2})([pq]?)$")
-_STEP = {"+": 1, "-": -1, "amp": 2}
+#: Prefix of a copy-neutral loss of heterozygosity.
+CNLOH = "cnloh"
+_EVENT = re.compile(r"^(\+|-|amp|cnloh)(\d{1,2})([pq]?)$")
+_STEP = {"+": 1, "-": -1, "amp": 2, CNLOH: 0}
 
 
 def parse_event(event: str) -> tuple[tuple[str, ...], int]:
@@ -34,7 +37,7 @@ def parse_event(event: str) -> tuple[tuple[str, ...], int]:
     """
     match = _EVENT.match(event)
     if match is None:
-        raise ValueError("an event such as +9, +1q, amp1q or -17p")
+        raise ValueError("an event such as +9, +1q, amp1q, -17p or cnloh7p")
     sign, chromosome, arm = match.groups()
     if not 1 <= int(chromosome) <= 22:
         raise ValueError("a chromosome from 1 to 22")

@@ -188,7 +188,7 @@ PATIENT: Fields = {
 }
 CLONE: Fields = {
     "parent": Field("text", "", text="clone that it descends from; the founder has none"),
-    "events": Field("list", default=[], text="its own copy-number events: +9, +1q, amp1q, -17p"),
+    "events": Field("list", default=[], text="its own copy-number events: +9, +1q, amp1q, -17p, cnloh7p"),
     "fraction": Field("number", 0.0, required=True, minimum=0, maximum=1, text="share of the tumour at day 0"),
     "phenotype": Field("text", "sensitive", choices=PHENOTYPES, text="how it answers to therapy, and its programmes"),
     "growth": Field("mapping", default={}, text="net growth per month, by regimen or 'off'; drawn where not given"),
@@ -232,6 +232,8 @@ SAMPLE: Fields = {
     "sort": Field("text", "none", choices=SORTS, text="enrichment before the capture"),
     "format": Field("text", "10x_mtx", choices=FORMATS_WRITTEN, text="file format"),
     "vdj": Field("bool", False, text="V(D)J contigs of the same cells are written beside the counts"),
+    "alleles": Field("bool", False, text="allele counts of the same cells are written beside the counts"),
+    "mtdna": Field("bool", False, text="mitochondrial variants of the same cells are written beside the counts"),
     "batch": Field("text", "", text="captures of one batch share its gene effects; default: the sample"),
     "composition": Field("mapping", default={}, text="weights of the other cell types, over the defaults"),
     "capture": Field("section", default={}, text="overrides of the cohort's capture settings"),

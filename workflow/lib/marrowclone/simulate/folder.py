@@ -55,7 +55,7 @@ def table_paths() -> dict[str, str]:
 
 def missing_files(cohort: Cohort, folder: Path) -> list[str]:
     """Files of the cohort that the folder lacks."""
-    data = [p for p in (*cohort.sheet["path"], *cohort.sheet["vdj"]) if p]
+    data = [p for c in ("path", "vdj", "alleles", "mtdna") for p in cohort.sheet[c] if p]
     return [p for p in (*data, *table_paths().values()) if not (folder / p).exists()]
 
 
@@ -101,6 +101,9 @@ def _write_captures(cohort: Cohort, folder: Path, samples: Sequence[str]) -> lis
         write_counts(folder / path, capture.counts, barcodes=list(capture.cells["barcode"]), genes=genes, format=form)
         if vdj := str(sheet.loc[sample, "vdj"]):
             write_text(folder / vdj, cohort.contigs(sample, capture).to_csv(index=False, lineterminator="\n"))
+        for column, make in (("alleles", cohort.alleles), ("mtdna", cohort.mtdna)):
+            if name := str(sheet.loc[sample, column]):
+                write_text(folder / name, make(sample, capture).to_csv(sep="\t", index=False, lineterminator="\n"))
         whose = str(sheet.loc[cohort.origin(sample), "patient"])
         cells.append(cell_truth(capture, sample=sample, patient=patient, true_patient=whose))
     return cells

@@ -33,7 +33,7 @@ PATIENT: Fields = {
 }
 CLONE: Fields = {
     "parent": Field("text", "", text="clone that it descends from; the founder has none"),
-    "events": Field("list", default=[], text="its own copy-number events: +9, +1q, amp1q, -17p"),
+    "events": Field("list", default=[], text="its own copy-number events: +9, +1q, amp1q, -17p, cnloh7p"),
 }
 SAMPLE: Fields = {
     "timepoint": Field("text", required=True, default="", text="name of the timepoint"),
