@@ -11,6 +11,7 @@ from ..formats import Source, resolve
 from ..keys import CELL_TYPES, UNRESOLVED
 from ..sheets import Sheet, clip, read_sheet
 from .anndatas import peek_anndata, peek_loom
+from .extra_files import Genotypes, check_alleles, check_persons, check_variants
 from .peek import Peek, judge
 from .rows import Entry
 from .tenx import peek_10x_h5, peek_mtx
@@ -118,6 +119,7 @@ def check_matrices(
         what is wrong with ``tumour_cell_types``, given the labels that were met.
     """
     labels: set[str] = set()
+    genotypes: dict[int, Genotypes | None] = {}
     for entry in entries:
         form = entry.get("format", "auto")
         barcodes: Sequence[str] = ()
@@ -140,6 +142,11 @@ def check_matrices(
             _check_labels(sheet, entry, barcodes, labels)
         if read and entry.get("vdj") is not None:
             _check_contigs(sheet, entry, barcodes, notes)
+        if read and entry.get("alleles") is not None:
+            genotypes[entry.line] = check_alleles(sheet, entry, barcodes, notes)
+        if read and entry.get("mtdna") is not None:
+            check_variants(sheet, entry, barcodes)
+    check_persons(sheet, entries, {line: found for line, found in genotypes.items() if found is not None})
     if not read:
         return []
     known = {*CELL_TYPES, UNRESOLVED, *labels}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,3 +130,14 @@ def build_terms(extra: Extra, cells: np.ndarray, *, settings: Mapping[str, Any])
         None if extra.receptors is None else clonotype_term(extra.receptors, cells, settings=settings),
     ]
     return tuple(term for term in terms if term is not None)
+
+
+def used_words(extra: Extra, terms: Sequence[Term]) -> str:
+    """``alleles (7p, 7q), mtDNA (nothing that parts the cells)``: what was given and what of it speaks."""
+    given = {"alleles": extra.alleles, "mtDNA": extra.variants, "clonotype": extra.receptors}
+    speaks = {term.kind: term.features if term.kind != "clonotype" else term.levels for term in terms}
+    return ", ".join(
+        f"{kind} ({', '.join(speaks[kind]) if kind in speaks else 'nothing that parts the cells'})"
+        for kind, value in given.items()
+        if value is not None
+    )

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from ..keys import MALIGNANT, TABLES
 from .evidence import Evidence, segment_evidence
-from .extra import Extra, build_terms
+from .extra import Extra, build_terms, used_words
 from .model import Fit, Frame, build_frame
 from .resolution import misassignment, separation
 from .select import select_clones
@@ -29,6 +29,8 @@ SUMMARY_COLUMNS: tuple[str, ...] = (
     "clone", "n_cells", "n_assigned", "nearest", "events", "d_prime", "misassignment", "evidence", "note",
 )  # fmt: skip
 NOT_RESOLVED = "not resolved"
+#: How the note begins that says what was used beside the counts.
+USED = "evidence used: "
 
 
 @dataclass(frozen=True)
@@ -143,13 +145,16 @@ def infer_clones(
     readable = evidence.total > 0
     if len(evidence.segments) < 2 or readable.sum() < int(settings["min_malignant"]):
         return _one_clone(cells, f"{NOT_RESOLVED}: too few counts on {len(evidence.segments)} readable arms")
-    frame = build_frame(evidence, settings=settings, device=device)
+    frame, used = build_frame(evidence, settings=settings, device=device), []
     if extra is not None:
         frame = replace(frame, terms=build_terms(extra, evidence.cells, settings=settings))
+        used = [USED + what for what in [used_words(extra, frame.terms)] if what]
     selection = select_clones(frame, settings=settings, seed=seed)
     fit = by_size(selection.fit)
     table = assign(evidence, fit, min_posterior=float(settings["min_posterior"]))
-    return Clones(table, selection.table[list(SELECTION_COLUMNS)], summarise(frame, fit, table, selection.notes))
+    return Clones(
+        table, selection.table[list(SELECTION_COLUMNS)], summarise(frame, fit, table, [*selection.notes, *used])
+    )
 
 
 def by_size(fit: Fit) -> Fit:

@@ -40,7 +40,7 @@ class Alleles:
     ----------
     snps
         :data:`SNP_COLUMNS`: id (``chr1:12345:A:G``), place (hg38, 1-based), gene ("" where none is given), genotype
-        ("" where none is given); a row per SNP, each once.
+        ("" where none is given); a row per SNP, each once. What was read from a file has the ``line``, too.
     counts
         :data:`COUNT_COLUMNS`: barcode, index of the SNP, reads of the alternative allele, all reads; a row per cell and
         SNP with reads.
@@ -115,11 +115,31 @@ def _read_table(path: Path) -> Alleles:
         if name not in table:
             table[name] = ""
     table["gene"] = table["gene"].replace({"NA": "", "nan": ""})
-    snps = table.drop_duplicates("snp_id")[["snp_id", "chromosome", "POS", "gene", "GT"]]
-    snps = snps.set_axis(list(SNP_COLUMNS), axis=1).reset_index(drop=True)
-    code = pd.Index(snps["snp"]).get_indexer(pd.Index(table["snp_id"]))
+    snps = table.drop_duplicates("snp_id")
+    code = pd.Index(snps["snp_id"]).get_indexer(pd.Index(table["snp_id"]))
+    line = snps.index.to_numpy() + 2
+    snps = snps.assign(snp_id=_same_name(snps))[["snp_id", "chromosome", "POS", "gene", "GT"]]
+    snps = snps.set_axis(list(SNP_COLUMNS), axis=1).assign(line=line).reset_index(drop=True)
+    twice = snps["snp"].duplicated()
+    if twice.any():
+        hint = "one name per SNP; were several files joined?"
+        message = f"{_first(snps['snp'], twice)!r} has two names"
+        raise UserError(
+            f"{shown(path)} line {int(snps.loc[twice, 'line'].iloc[0])}, column snp_id: {message}.", hint=hint
+        )
     counts = pd.DataFrame({"barcode": table["cell"], "snp": code, "ad": table["AD"], "dp": table["DP"]})
     return Alleles(snps, _once(counts[counts["dp"] > 0], path))
+
+
+def _same_name(table: pd.DataFrame) -> pd.Series:
+    """``chr1:12345:A:G`` of each SNP, whatever its file calls it, so that captures can be joined; without known bases
+    the place alone.
+    """
+    place = table["chromosome"] + ":" + table["POS"].astype(str)
+    bases = table["snp_id"].str.extract(r"[_:]([ACGTN]+)[_:/>]([ACGTN]+)$")
+    if {"REF", "ALT"} <= set(table.columns):
+        bases = table[["REF", "ALT"]].set_axis([0, 1], axis=1)
+    return place.where(bases[0].isna(), place + ":" + bases[0].fillna("") + ":" + bases[1].fillna(""))
 
 
 def _once(counts: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -138,7 +158,8 @@ def _read_folder(folder: Path) -> Alleles:
     if missing:
         raise UserError(f"{shown(folder)}: no {', '.join(missing)} in the folder.", hint=_HINT)
     base, ad_file, dp_file, cells_file = (Path(str(files[name])) for name in FOLDER)
-    lines = [line.split("\t") for line in plain_text(base).splitlines() if line and not line.startswith("#")]
+    numbered = [(i, x) for i, x in enumerate(plain_text(base).splitlines(), start=1) if x and not x.startswith("#")]
+    lines = [line.split("\t") for _, line in numbered]
     barcodes = np.array(plain_text(cells_file).split())
     ad, dp = (_read_mtx(file, (len(lines), len(barcodes))) for file in (ad_file, dp_file))
     over = (ad - ad.minimum(dp)).tocoo()
@@ -155,7 +176,7 @@ def _read_folder(folder: Path) -> Alleles:
             "gt": "",
         },
         columns=list(SNP_COLUMNS),
-    )
+    ).assign(line=[i for i, _ in numbered])
     at = dp.tocoo()
     order = np.lexsort((at.row, at.col))
     row, col = at.row[order], at.col[order]

@@ -28,11 +28,12 @@ def number_of_clones(patient: Patient) -> list[Table]:
     if len(patient.summary):
         rows = [
             [str(r.clone), words.number(r.n_cells), words.number(r.n_assigned), _note(r.nearest),
-             _note(r.events).replace("-", "−"), words.number(r.d_prime, 2), words.share(r.misassignment), _note(r.note)]
+             _note(r.events).replace("-", "−"), words.number(r.d_prime, 2), words.share(r.misassignment),
+             _note(r.evidence), _note(r.note)]
             for r in rows_of(patient.summary)
         ]  # fmt: skip
         columns = ["Clone", "Cells", "Assigned", "Nearest", "Log2 shift of arms from the nearest", "d′",
-                   "Expected misassignment", "Note"]  # fmt: skip
+                   "Expected misassignment", "Evidence", "Note"]  # fmt: skip
         caption = "What tells each clone from its nearest (d′: distance in standard deviations of a cell)"
         tables.append(Table(columns, rows, caption=caption, numeric=frozenset({1, 2, 5, 6}), folded=True))
     return tables

@@ -20,7 +20,7 @@ SHEET_COLUMNS = ("sample", "patient", "timepoint", "day", "compartment", "sort",
 #: Tables of evidence beside the contract: field of :class:`Patient` and the columns that the page shows.
 EVIDENCE: dict[str, tuple[str, ...]] = {
     "selection": ("k", "bic", "smallest", "resolvable", "chosen", "note"),
-    "summary": ("clone", "n_cells", "n_assigned", "nearest", "events", "d_prime", "misassignment", "note"),
+    "summary": ("clone", "n_cells", "n_assigned", "nearest", "events", "d_prime", "misassignment", "evidence", "note"),
     "trajectory": ("from_day", "to_day", "label", "probability", "evidence"),
 }
 #: Columns that are text in one table and numbers in others.
@@ -91,6 +91,7 @@ class Patient:
     panel: pd.DataFrame = field(default_factory=lambda: empty("copy_number.panel"))
     clone_cells: pd.DataFrame = field(default_factory=lambda: empty("clones.cells"))
     profiles: pd.DataFrame = field(default_factory=lambda: empty("clones.profiles"))
+    alleles: pd.DataFrame = field(default_factory=lambda: empty("clones.alleles"))
     tree: pd.DataFrame = field(default_factory=lambda: empty("evolution.tree"))
     fractions: pd.DataFrame = field(default_factory=lambda: empty("evolution.fractions"))
     burden: pd.DataFrame = field(default_factory=lambda: empty("evolution.burden"))
@@ -138,6 +139,7 @@ PATIENT_TABLES: dict[str, str] = {
     "panel": "copy_number.panel",
     "clone_cells": "clones.cells",
     "profiles": "clones.profiles",
+    "alleles": "clones.alleles",
     "tree": "evolution.tree",
     "fractions": "evolution.fractions",
     "burden": "evolution.burden",

@@ -27,6 +27,7 @@ SUFFIXES: dict[str, str] = {
     "panel": "panel.tsv",
     "clone_cells": "cells.tsv.gz",
     "profiles": "profiles.tsv",
+    "alleles": "alleles.tsv",
     "selection": "selection.tsv",
     "summary": "summary.tsv",
     "tree": "tree.tsv",

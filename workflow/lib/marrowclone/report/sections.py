@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from ..keys import MALIGNANT, NORMAL, UNASSIGNED
 from . import words
+from .alleles import allele_note, allele_table, evidence_note
 from .blocks import Mark, Section, Table
+from .events import events_table
 from .evidence import number_of_clones
 from .figures import clones as clone_figures
 from .figures import composition, copy_number
@@ -124,37 +124,18 @@ def cells_section(patient: Patient) -> Section:
     return section
 
 
-def events_in_words(arms: pd.DataFrame, clone: str) -> str:
-    """``1q ×3, 13q ×1``: the arms of a clone that are not at two copies, where that is sure."""
-    rows = arms[(arms["clone"] == clone) & arms["state"].notna() & (arms["state"] != 2)]
-    several = rows["copies"].astype(str).str.contains("-") if "copies" in rows else pd.Series(False, index=rows.index)
-    rows = rows[~rows["call"].isin(copy_number.NOT_CALLED) & (several | ~(rows["posterior"] < copy_number.SURE))]
-    said = [
-        (
-            copy_number.chromosome_key(r.chromosome),
-            r.arm,
-            f"{str(r.chromosome).removeprefix('chr')}{r.arm} ×{_copies(r)}",
-        )
-        for r in rows_of(rows)
-    ]
-    return ", ".join(text for *_, text in sorted(said)) or "none called"
-
-
-def _copies(row: Any) -> str:
-    """``3``; ``3 or 4`` where the counts do not tell; ``3 (60% of the arm)`` for an event of a part of it."""
-    copies = str(getattr(row, "copies", ""))
-    text = copies.replace("-", " to ") if "-" in copies else copy_number.copies(row.state)
-    extent = getattr(row, "extent", float("nan"))
-    return text if pd.isna(extent) or extent >= 1 else f"{text} ({words.share(extent)} of the arm)"
-
-
 def copy_number_section(patient: Patient, *, noun: str) -> Section:
     """The reference, the malignant calls, and copy number by clone."""
     section = Section(
         "copy-number",
         "Copy number and malignant cells",
         "Copy number is inferred from raw counts against the reference named here: a lower rung means less can "
-        "be believed. Whole-genome doubling, focal events and copy-neutral losses are not seen by this method.",
+        "be believed. Whole-genome doubling and focal events are not seen by this method"
+        + (
+            ", copy-neutral losses in the allele counts alone."
+            if len(patient.alleles)
+            else ", nor copy-neutral losses."
+        ),
     )
     level = rung(patient)
     text, trust = reference_words(patient)
@@ -211,17 +192,7 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
         )
         if patient.arms["call"].isin(copy_number.NOT_CALLED).all():
             section.notes.append("No arm could be called: states, gains and losses are not assessable here.")
-        names = [c for c in dict.fromkeys(patient.arms["clone"]) if c != "all"]
-        section.tables.append(
-            Table(
-                ["Clone", "Events (arm × copies per cell)"],
-                [
-                    ["all malignant" if c == "all" else c, events_in_words(patient.arms, c)]
-                    for c in (["all"] if (patient.arms["clone"] == "all").any() else []) + names
-                ],
-                caption=f"Events with posterior of at least {copy_number.SURE:g}",
-            )
-        )
+        section.tables.append(events_table(patient))
     if len(patient.profiles):
         section.draw(
             copy_number.ratio_profiles(patient.profiles),
@@ -232,6 +203,9 @@ def copy_number_section(patient: Patient, *, noun: str) -> Section:
         )
     if not len(patient.arms) and not len(patient.profiles):
         section.notes.append("No copy-number states: too few malignant cells, or none.")
+    if len(patient.alleles):
+        section.notes.append(allele_note(patient.alleles))
+        section.tables.append(allele_table(patient.alleles))
     return section
 
 
@@ -293,5 +267,6 @@ def clones_section(patient: Patient) -> Section:
             "inferred ancestor without cells of its own. Right: log2 ratio of each clone along the genome. The tree "
             "orders events, it dates none; a clone that was seen before its ancestor is marked.",
         )  # fmt: skip
+    section.notes += [text for text in [evidence_note(patient)] if text]
     section.tables += number_of_clones(patient)
     return section

@@ -75,10 +75,10 @@ def genotype(patient: str, *, seed: int) -> pd.DataFrame:
     chromosome).
     """
     sites, rng = panel(seed), stream(seed, "genotype", patient)
-    a, b = (rng.random(len(sites)) < sites["frequency"] for _ in range(2))
-    het = (a != b).to_numpy()
+    a, b = (rng.random(len(sites)) < sites["frequency"].to_numpy() for _ in range(2))
+    het = a != b
     listed = het | (~het & (rng.random(len(sites)) < WRONG * het.mean() / max(1 - het.mean(), 1e-9)))
-    mine = sites.assign(alt_on_a=a.to_numpy(), alt_on_b=b.to_numpy())[listed]
+    mine = sites.assign(alt_on_a=a, alt_on_b=b)[listed]
     step = mine["position"].diff().fillna(0).clip(lower=0).to_numpy(float)
     # an even number of switches between two variants is none
     switched = rng.random(len(mine)) < 0.5 * (1 - np.exp(-2 * step / SWITCH))
