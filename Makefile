@@ -93,6 +93,10 @@ benchmark-cells: $(STAMP) ## what quality control keeps and drops, on captures w
 benchmark-types: $(STAMP) ## cell types of public data beside obvious markers: figure and table (DATA=folder)
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/cell_types.py --data "$${DATA:-../shared/data}" --out benchmarks/results
 
+.PHONY: benchmark-alleles
+benchmark-alleles: $(STAMP) ## clones with and without allele counts, on simulated captures (SEEDS="5 6")
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/alleles.py $(if $(SEEDS),--seeds $(SEEDS)) --out benchmarks/results
+
 .PHONY: benchmark-clonality
 benchmark-clonality: $(STAMP) ## light chains, clonotypes, TC class and identity on simulated patients (SEED=number)
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/clonality.py --patients 24 --donors 3 --seed $(or $(SEED),5) --out benchmarks/results

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.metrics import adjusted_rand_score
 
 from marrowclone.clones.alleles import call_alleles
@@ -18,8 +19,12 @@ from marrowclone.clones.snps import Alleles, pool, read_alleles
 from marrowclone.errors import UserError
 from unit.clones.allele_generator import make_alleles
 from unit.clones.clone_generator import Patient, make_patient
-from unit.clones.test_clones_infer import SETTINGS, TRUNK
+from unit.clones.test_clones_infer import SCHEMA, SETTINGS, TRUNK
 
+CALL = {
+    name: rule["default"]
+    for name, rule in yaml.safe_load(SCHEMA.read_text())["properties"]["call_alleles"]["properties"].items()
+}
 #: The second clone differs in nothing that counts show: both arms of chromosome 7 are two copies of one haplotype.
 ONE_LOST = {"b": {"7p": (2, 0), "7q": (2, 0)}}
 
@@ -88,16 +93,21 @@ def test_cells_without_reads_stay_where_counts_leave_them(twins: Patient, allele
 
 
 def test_nothing_given_is_the_same_as_nothing_to_say(twins: Patient) -> None:
-    for extra in (Extra(), Extra(alleles=pool({}, {}), variants=pd.DataFrame(columns=["cell", "variant", "ad", "dp"]))):
-        bare, with_none = run(twins, None), run(twins, extra)
-        for name in ("cells", "selection", "summary"):
-            assert getattr(bare, name).to_csv() == getattr(with_none, name).to_csv()
+    empty = Extra(alleles=pool({}, {}), variants=pd.DataFrame(columns=["cell", "variant", "ad", "dp"]))
+    bare, none, nothing = run(twins, None), run(twins, Extra()), run(twins, empty)
+    for name in ("cells", "selection", "summary"):
+        assert getattr(bare, name).to_csv() == getattr(none, name).to_csv()
+    for name in ("cells", "selection"):
+        assert getattr(bare, name).to_csv() == getattr(nothing, name).to_csv()
+    said = "evidence used: alleles (nothing that parts the cells), mtDNA (nothing that parts the cells)"
+    assert nothing.summary["note"].tolist() == [said]
 
 
 def test_arms_are_called_per_clone(twins: Patient, alleles: Alleles, found: Clones) -> None:
     arms = [(c, "chr7", a, 2, 1, 9) for c in ("c1", "c2") for a in "pq"]
     profiles = pd.DataFrame(arms, columns=["clone", "chromosome", "arm", "state", "start", "end"])
-    table = call_alleles(alleles, found.cells, profiles, settings=SETTINGS).set_index(["clone", "chromosome", "arm"])
+    calls = call_alleles(alleles, found.cells, profiles, reading=SETTINGS, settings=CALL)
+    table = calls.set_index(["clone", "chromosome", "arm"]).sort_index()
     assert set(table.loc["c2"].loc["chr7", "call"]) == {"copy-neutral LOH"}
     assert set(table.loc["c1", "call"]) == {"balanced"}
     # both arms are balanced elsewhere; of 22 one may fall out of its 95% interval

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 import results_factory as factory
+from marrowclone.report.events import events_in_words
 from marrowclone.report.gather import Patient
 from marrowclone.report.panel import panel_section
-from marrowclone.report.events import events_in_words
 
 
 def patient(panel: pd.DataFrame) -> Patient:

@@ -46,7 +46,10 @@ def beyond_dealt(
     hints: Sequence[np.ndarray],
     settings: Mapping[str, Any],
 ) -> Phase:
-    """``phase`` with its gain over the best of :data:`DEALS` deals; no more are made than decide it."""
+    """``phase`` with its gain over the best of :data:`DEALS` deals; no more are made than decide it.
+
+    What the cells say is taken down in the same ratio: a gain that chance reaches as well is no evidence for a clone.
+    """
     n, by_chance = int(tumour.sum()), 0.0
     rng = np.random.default_rng([*arm.encode(), n])
     for _ in range(DEALS):
@@ -54,7 +57,8 @@ def beyond_dealt(
             break
         dealt = arm_reads(deal(blocks, arm, tumour, rng), arm, tumour, noise, theta=THETA, settings=settings)
         by_chance = max(by_chance, learn_phase(dealt, n, hints=hints).gain)
-    return replace(phase, gain=phase.gain - by_chance)
+    gain = phase.gain - by_chance
+    return replace(phase, gain=gain, log_p=phase.log_p * max(gain, 0.0) / max(phase.gain, 1e-9))
 
 
 def learn_phases(blocks: Blocks, tumour: np.ndarray, noise: Noise, *, settings: Mapping[str, Any]) -> dict[str, Phase]:
