@@ -11,11 +11,12 @@ import pytest
 import yaml
 from sklearn.metrics import adjusted_rand_score
 
+from marrowclone.clones.allele_files import read_alleles
 from marrowclone.clones.alleles import call_alleles
 from marrowclone.clones.clonotypes import receptor
 from marrowclone.clones.extra import Extra, barcode_ids, read_patient_variants
 from marrowclone.clones.infer import Clones, infer_clones
-from marrowclone.clones.snps import Alleles, pool, read_alleles
+from marrowclone.clones.snps import Alleles, pool
 from marrowclone.errors import UserError
 from unit.clones.allele_generator import make_alleles
 from unit.clones.clone_generator import Patient, make_patient

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..clones.allele_files import read_alleles
 from ..clones.extra import barcode_ids
 from ..clones.mtdna import read_variants
-from ..clones.snps import Alleles, place_snps, read_alleles
+from ..clones.snps import Alleles, place_snps
 from ..errors import UserError, shown
 from ..resources import arm_table, gene_table
 from ..sheets import Sheet, clip

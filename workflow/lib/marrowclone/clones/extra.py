@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ..keys import MALIGNANT, NORMAL
+from .allele_files import read_alleles
 from .alleles import allele_term
 from .clonotypes import clonotype_term, receptor
 from .mtdna import mtdna_term, read_variants
-from .snps import Alleles, informative_snps, pool, read_alleles
+from .snps import Alleles, informative_snps, pool
 from .terms import Term
 
 

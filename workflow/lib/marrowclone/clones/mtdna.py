@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import betaln
 
 from ..errors import UserError, shown
-from .snps import read_counts_table
+from .allele_files import read_counts_table
 from .terms import Term, informative, tempered
 
 TABLE: tuple[str, ...] = ("cell", "variant", "AD", "DP")
