@@ -276,7 +276,7 @@ def test_evidence_is_shown_folded(results: factory.Results, tmp_path: Path) -> N
         }),
         summary=pd.DataFrame({
             "clone": ["c1"], "n_cells": [30], "n_assigned": [29], "nearest": ["c2"], "events": ["1p:-0.65"],
-            "d_prime": [7.2], "misassignment": [0.00025], "note": [None],
+            "d_prime": [7.2], "misassignment": [0.00025], "evidence": ["copy number"], "note": [None],
         }),
         trajectory=pd.DataFrame({
             "from_day": [0], "to_day": [180], "label": ["linear"], "probability": [1.0], "evidence": ["214 cells"],
