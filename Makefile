@@ -51,6 +51,17 @@ demo: $(STAMP) $(DEMO)/cohort.json ## the whole pipeline on the embedded demo co
 	@$(BIN)/python -m marrowclone.report.truth_table $(DEMO)/results/report/truth.tsv
 	@echo "report: $(CURDIR)/$(DEMO)/results/report/index.html"
 
+# pip of the environment where there is one: a login node's Python often has none
+PIP := $(if $(wildcard $(BIN)/pip),$(BIN)/python,$(PYTHON)) -m pip
+
+.PHONY: wheelhouse
+wheelhouse: ## what the image installs, for a site without internet (WHEELHOUSE=folder, TORCH=cpu|cuda)
+	TORCH=$(TORCH) PIP="$(PIP)" containers/wheelhouse.sh $(or $(WHEELHOUSE),wheelhouse)
+
+.PHONY: image
+image: ## the container image for --sdm apptainer (TORCH=cpu|cuda; offline: WHEELHOUSE=folder BASE=archive; OUT=file)
+	TORCH=$(TORCH) PIP="$(PIP)" BASE="$(BASE)" WHEELHOUSE="$(WHEELHOUSE)" containers/build.sh $(OUT)
+
 .PHONY: validate
 validate: $(STAMP) ## the cure score on a simulated cohort of known truth, or on yours (PATIENTS=300, ARGS="--landmarks ... --outcome ...")
 	PYTHONPATH=workflow/lib $(BIN)/python -m marrowclone.cure.validate --patients $(or $(PATIENTS),300) --out validation $(ARGS)
@@ -62,8 +73,10 @@ real-data: $(STAMP) ## the pipeline on two public data sets, not myeloma (DATA=f
 .PHONY: test
 test: $(STAMP) check ## all tests that this machine can run
 	tests/install.sh
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m 'not hpc' tests
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m 'not hpc and not container' tests
 	$(BIN)/python -m pytest -m hpc tests  # by themselves: a machine has one cluster
+	tests/containers/install.sh
+	$(BIN)/python -m pytest -m container tests
 
 .PHONY: peers
 peers: $(STAMP) ## today's tools for the comparison, in .venv-peers
@@ -107,12 +120,17 @@ benchmark-trees: $(STAMP) ## the clones' tree on simulated patients of known tre
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
-	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests
+	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc and not container' tests
 
 .PHONY: test-hpc
 test-hpc: $(STAMP) ## the tests on a SLURM cluster that they start themselves (root, Debian)
 	tests/install.sh
 	$(BIN)/python -m pytest -m hpc tests
+
+.PHONY: test-containers
+test-containers: $(STAMP) ## the tests that build the image and run a cohort in it (root, Debian)
+	tests/containers/install.sh
+	$(BIN)/python -m pytest -m container tests
 
 .PHONY: check
 check: $(STAMP) ## style, types, locks, generated files, lint of the workflow
