@@ -129,6 +129,7 @@ test-hpc: $(STAMP) ## the tests on a SLURM cluster that they start themselves (r
 
 .PHONY: test-containers
 test-containers: $(STAMP) ## the tests that build the image and run a cohort in it (root, Debian)
+	tests/install.sh
 	tests/containers/install.sh
 	$(BIN)/python -m pytest -m container tests
 

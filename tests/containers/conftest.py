@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hpc.conftest import slurm  # noqa: F401 (a fixture: pytest finds it by its name here)
 from marrowclone.environment import lock_digest
 from workflow_runs import ROOT, simulated
 

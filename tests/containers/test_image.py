@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from hpc.cluster import Cluster
+from hpc.runs import as_a_user, snakemake
 from marrowclone.containers import read_labels
 from marrowclone.environment import lock_digest
 from workflow_runs import ROOT, command, digests, run
@@ -82,6 +84,7 @@ def test_results_in_the_image_equal_those_outside(plain: Path, inside: Path) -> 
     expected, found = digests(plain / "results"), digests(inside / "results")
     assert set(found) == set(expected) and len(set(expected) - RECORDS) > 40
     assert {p for p in expected if found[p] != expected[p]} == RECORDS
+    assert {p.name for p in inside.iterdir()} == {p.name for p in plain.iterdir()}, "nothing else is left behind"
 
 
 def test_every_job_ran_in_the_image(inside: Path, plain: Path, image: Path) -> None:
@@ -108,7 +111,7 @@ def test_a_gpu_job_that_sees_no_gpu_fails_with_one_message(inside: Path) -> None
     before = latent.read_bytes()
     latent.unlink()
     done = subprocess.run(
-        [*command(directory=inside), "--sdm", "apptainer", str(latent.relative_to(inside))],
+        command(str(latent.relative_to(inside)), "--sdm", "apptainer", directory=inside),
         capture_output=True, text=True, check=False, env={**os.environ, "CUDA_VISIBLE_DEVICES": "0"},
     )  # fmt: skip
     said = done.stdout + done.stderr
@@ -116,6 +119,18 @@ def test_a_gpu_job_that_sees_no_gpu_fails_with_one_message(inside: Path) -> None
     assert done.returncode != 0
     assert "the job was given a GPU" in said and "torch sees none. Hint: in a container" in said, said[-3000:]
     assert "Traceback" not in said
+
+
+def test_a_job_of_a_cluster_runs_in_the_image(slurm: Cluster, far: Path, image: Path, tmp_path: Path) -> None:
+    """`snakemake --profile slurm --sdm apptainer`: the three steps of a sample, as one job of a node."""
+    checkout = as_a_user(tmp_path / "marrowclone", far)
+    with (checkout / "config/config.yaml").open("a") as config:
+        config.write(f"image: {image}\n")
+    done = snakemake(checkout, "results/cells/T1_diagnosis.qc.json", "--sdm", "apptainer")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    for rule in ("load_counts", "profile_ambient", "qc_cells"):
+        log = (checkout / f"logs/{rule}/T1_diagnosis.log").read_text()
+        assert f"in image {image.name} (torch cpu, locks {lock_digest('base', 'torch-cpu')})" in log
 
 
 def test_an_archive_of_other_locks_is_an_image_that_is_refused(

@@ -122,7 +122,10 @@ def test_the_environment_of_jobs_is_set_once(labelled, tmp_path: Path, monkeypat
     first = dict(environ)
     assert first["APPTAINER_BIND"].split(",") == ["/own:/there:ro", *sorted([str(ROOT), str(tmp_path / "data")])]
     assert "APPTAINER_NV" not in first, "no GPU is shown to jobs with device: cpu"
-    assert set(first) == {"APPTAINER_BIND", "MARROWCLONE_COMMIT"}
+    home = tmp_path / "work/.snakemake/marrowclone.home"
+    assert first["APPTAINERENV_XDG_CACHE_HOME"] == str(home / "cache")
+    assert set(first) == {"APPTAINER_BIND", "MARROWCLONE_COMMIT", "APPTAINERENV_XDG_CACHE_HOME",
+                          "APPTAINERENV_XDG_CONFIG_HOME"}  # fmt: skip
     containers.export(environ, values=values, device="cpu")
     assert environ == first
 

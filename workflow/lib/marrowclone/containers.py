@@ -21,6 +21,8 @@ from .provenance import COMMIT_VARIABLE, ROOT, git_commit
 
 #: Where ``make image`` puts the image.
 DEFAULT_IMAGE = ROOT / "images" / "marrowclone.sif"
+#: In the working directory: compiled functions and font lists that libraries keep between jobs.
+CACHE = Path(".snakemake", "marrowclone.home")
 _PROGRAMS = ("apptainer", "singularity")
 #: Of a folder that is an input, so many files are looked at for links that lead elsewhere.
 _MOST_LINKS = 1000
@@ -143,6 +145,9 @@ def export(environ: MutableMapping[str, str], *, values: Iterable[Any], device: 
     whole = [ROOT, *([Path(environ["TMPDIR"])] if environ.get("TMPDIR") else [])]
     bound += [folder for folder in folders_of(_texts(values), whole, seen=Path.cwd()) if folder not in bound]
     environ[f"{prefix}_BIND"] = ",".join(bound)
+    # in the image the working directory is the home directory: what libraries keep there is not the user's to see
+    for name in ("CACHE", "CONFIG"):
+        environ.setdefault(f"{prefix}ENV_XDG_{name}_HOME", str(Path.cwd() / CACHE / name.lower()))
     if device != "cpu" and Path("/dev/nvidiactl").exists():
         environ.setdefault(f"{prefix}_NV", "1")
     if COMMIT_VARIABLE not in environ:
