@@ -24,13 +24,16 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | sort | expand -t 18
 
 .PHONY: env
-env: $(STAMP) ## the locked environment, in .venv
+env: $(STAMP) ## the locked environment, in .venv (offline: WHEELHOUSE=folder, without what tests need)
 
 # torch's CPU wheel is not on PyPI: pip finds it among local wheels where a site has them,
 # else in PyTorch's own index.
 $(STAMP): $(LOCKS)
 	@command -v $(PYTHON) >/dev/null || { echo "marrowclone needs Python 3.11 ($(PYTHON) is not on the PATH). Hint: make env PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "marrowclone needs Python 3.11; $(PYTHON) is another version. Hint: make env PYTHON=/path/to/python3.11" >&2; exit 1; }
+ifdef WHEELHOUSE
+	PYTHON="$(PYTHON)" sh containers/venv.sh envs/locks "$(WHEELHOUSE)" $(TORCH) $(VENV)
+else
 	$(PYTHON) -m venv --clear $(VENV)
 	@echo "installing the locked environment ($(TORCH)) into $(VENV): two to five minutes"
 	$(BIN)/python -m pip install -qq --require-hashes --no-deps -r $(TORCH_LOCK) 2>$(VENV)/torch.log \
@@ -38,6 +41,7 @@ $(STAMP): $(LOCKS)
 	  || { cat $(VENV)/torch.log >&2; exit 1; }
 	$(BIN)/python -m pip install -qq --require-hashes --no-deps -r envs/locks/base.txt -r envs/locks/dev.txt
 	$(BIN)/python -m pip check
+endif
 	@touch $@
 
 $(DEMO)/cohort.json: $(STAMP) config/demo/cohort.yaml $(shell find workflow/lib/marrowclone/simulate -name '*.py')

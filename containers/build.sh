@@ -54,11 +54,11 @@ if [ -n "$base" ] && { [ -e "$base" ] || [[ $base == *.tar ]] || [[ $base == *.s
   base=$(realpath "$base")
 fi
 
-# all that the build reads lies in one folder: install.sh, locks/, wheels/
+# all that the build reads lies in one folder: install.sh, venv.sh, locks/, wheels/
 work=$(mktemp -d "${TMPDIR:-/tmp}/marrowclone-image.XXXXXX")
 trap 'chmod -R u+w "$work" 2>/dev/null; rm -rf "$work"' EXIT
 mkdir "$work/build"
-cp "$here/install.sh" "$here/Containerfile" "$work/build/"
+cp "$here/install.sh" "$here/venv.sh" "$here/Containerfile" "$work/build/"
 cp -r "$locks" "$work/build/locks"
 if [ -n "${WHEELHOUSE:-}" ]; then
   made=$(cat "$WHEELHOUSE/marrowclone-$torch.digest" 2>/dev/null || true)
