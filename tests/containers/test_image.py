@@ -79,11 +79,19 @@ def test_the_image_holds_what_the_locks_say_and_nothing_of_marrowclone(image: Pa
     assert set(installed) - set(pinned) <= {"pip"}
 
 
+def version_of_python(folder: Path) -> str:
+    return json.loads((folder / "results/run.json").read_text())["versions"]["python"]
+
+
 def test_results_in_the_image_equal_those_outside(plain: Path, inside: Path) -> None:
-    """Byte for byte, every table and page; only the records differ, in what they say of the image."""
+    """Byte for byte. The image's Python may be another release of 3.11: that number alone differs, on two pages."""
     expected, found = digests(plain / "results"), digests(inside / "results")
     assert set(found) == set(expected) and len(set(expected) - RECORDS) > 40
-    assert {p for p in expected if found[p] != expected[p]} == RECORDS
+    differ = {p for p in expected if found[p] != expected[p]} - RECORDS
+    assert all(p.endswith(".html") for p in differ), differ
+    before, after = (f">{version_of_python(f)}<" for f in (plain, inside))
+    for page in differ:
+        assert (inside / "results" / page).read_text().replace(after, before) == (plain / "results" / page).read_text()
     assert {p.name for p in inside.iterdir()} == {p.name for p in plain.iterdir()}, "nothing else is left behind"
 
 
@@ -100,6 +108,9 @@ def test_every_job_ran_in_the_image(inside: Path, plain: Path, image: Path) -> N
     assert record["where"]["image"] == {"name": image.name, "torch": "cpu", "locks": digest}
     before = json.loads((plain / "results/run.json").read_text())
     assert before["where"]["image"] is None
+    for one in (record, before):
+        one["versions"].pop("python")
+        one["results"] = {path: digest for path, digest in one["results"].items() if not path.endswith(".html")}
     assert {k for k in record if record[k] != before[k]} == {"where"}, "versions, commit and digests are the same"
     crate = json.loads((inside / "results/ro-crate-metadata.json").read_text())["@graph"]
     assert next(e for e in crate if e["@id"] == "#image")["softwareVersion"] == f"locks {digest}, torch cpu"
