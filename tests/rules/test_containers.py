@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -135,6 +137,33 @@ def test_is_asked() -> None:
         methods = [SimpleNamespace(name=name) for name in names]
         workflow = SimpleNamespace(deployment_settings=SimpleNamespace(deployment_method=methods))
         assert containers.is_asked(workflow) is expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "out", "words"),
+    [
+        ({"TORCH": "gpu"}, "m.sif", "TORCH is 'gpu', expected cpu or cuda. Hint: make image TORCH=cuda"),
+        ({}, "m.img", "expected a name that ends in .sif or .tar. Hint: make image OUT=images/marrowclone.sif"),
+        ({}, "m.sif", "a .sif needs apptainer, which is not on the PATH. Hint: make image OUT=images/marrowclone.tar"),
+        ({}, "m.tar", "an OCI archive needs buildah, podman or docker, and none is on the PATH. Hint: "),
+        ({"TOOL": "true", "BASE": "absent.tar"}, "m.tar", "BASE: no such file: absent.tar. Hint: "),
+        ({"TOOL": "true", "BASE": "empty.tar"}, "m.tar", "holds neither an image nor a root file system. Hint: "),
+        ({"TOOL": "true", "WHEELHOUSE": "."}, "m.tar", "was made from other locks: found none for cpu, expected "),
+    ],
+)
+def test_the_build_says_what_it_lacks(tmp_path: Path, settings: dict[str, str], out: str, words: str) -> None:
+    """Before it downloads anything. Only what a bare machine has is on the PATH."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in "bash cat chmod cp cut dirname grep mktemp realpath rm sha256sum tar true mkdir".split():
+        (programs / name).symlink_to(shutil.which(name))
+    subprocess.run(["tar", "-cf", "empty.tar", "-T", "/dev/null"], cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [str(programs / "bash"), str(ROOT / "containers/build.sh"), out],
+        cwd=tmp_path, env={"PATH": str(programs), "TMPDIR": str(tmp_path)} | settings, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1 and words in done.stderr, done.stderr
+    assert not list(tmp_path.glob("marrowclone-image*")) and not (tmp_path / out).exists()
 
 
 @pytest.mark.slow
