@@ -155,7 +155,22 @@ def test_the_build_says_what_it_lacks(tmp_path: Path, settings: dict[str, str], 
     """Before it downloads anything. Only what a bare machine has is on the PATH."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in "bash cat chmod cp cut dirname grep mktemp realpath rm sha256sum tar true mkdir".split():
+    bare = (
+        "bash",
+        "cat",
+        "chmod",
+        "cp",
+        "cut",
+        "dirname",
+        "grep",
+        "mktemp",
+        "realpath",
+        "rm",
+        "sha256sum",
+        "tar",
+        "true",
+    )
+    for name in (*bare, "mkdir"):
         (programs / name).symlink_to(shutil.which(name))
     subprocess.run(["tar", "-cf", "empty.tar", "-T", "/dev/null"], cwd=tmp_path, check=True)
     done = subprocess.run(
