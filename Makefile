@@ -24,13 +24,16 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | sort | expand -t 18
 
 .PHONY: env
-env: $(STAMP) ## the locked environment, in .venv
+env: $(STAMP) ## the locked environment, in .venv (offline: WHEELHOUSE=folder, without what tests need)
 
 # torch's CPU wheel is not on PyPI: pip finds it among local wheels where a site has them,
 # else in PyTorch's own index.
 $(STAMP): $(LOCKS)
 	@command -v $(PYTHON) >/dev/null || { echo "marrowclone needs Python 3.11 ($(PYTHON) is not on the PATH). Hint: make env PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "marrowclone needs Python 3.11; $(PYTHON) is another version. Hint: make env PYTHON=/path/to/python3.11" >&2; exit 1; }
+ifdef WHEELHOUSE
+	PYTHON="$(PYTHON)" sh containers/venv.sh envs/locks "$(WHEELHOUSE)" $(TORCH) $(VENV)
+else
 	$(PYTHON) -m venv --clear $(VENV)
 	@echo "installing the locked environment ($(TORCH)) into $(VENV): two to five minutes"
 	$(BIN)/python -m pip install -qq --require-hashes --no-deps -r $(TORCH_LOCK) 2>$(VENV)/torch.log \
@@ -38,6 +41,7 @@ $(STAMP): $(LOCKS)
 	  || { cat $(VENV)/torch.log >&2; exit 1; }
 	$(BIN)/python -m pip install -qq --require-hashes --no-deps -r envs/locks/base.txt -r envs/locks/dev.txt
 	$(BIN)/python -m pip check
+endif
 	@touch $@
 
 $(DEMO)/cohort.json: $(STAMP) config/demo/cohort.yaml $(shell find workflow/lib/marrowclone/simulate -name '*.py')
@@ -51,6 +55,17 @@ demo: $(STAMP) $(DEMO)/cohort.json ## the whole pipeline on the embedded demo co
 	@$(BIN)/python -m marrowclone.report.truth_table $(DEMO)/results/report/truth.tsv
 	@echo "report: $(CURDIR)/$(DEMO)/results/report/index.html"
 
+# pip of the environment where there is one: a login node's Python often has none
+PIP := $(if $(wildcard $(BIN)/pip),$(BIN)/python,$(PYTHON)) -m pip
+
+.PHONY: wheelhouse
+wheelhouse: ## what the image installs, for a site without internet (WHEELHOUSE=folder, TORCH=cpu|cuda)
+	TORCH=$(TORCH) PIP="$(PIP)" containers/wheelhouse.sh $(or $(WHEELHOUSE),wheelhouse)
+
+.PHONY: image
+image: ## the container image for --sdm apptainer (TORCH=cpu|cuda; offline: WHEELHOUSE=folder BASE=archive; OUT=file)
+	TORCH=$(TORCH) PIP="$(PIP)" BASE="$(BASE)" WHEELHOUSE="$(WHEELHOUSE)" containers/build.sh $(OUT)
+
 .PHONY: validate
 validate: $(STAMP) ## the cure score on a simulated cohort of known truth, or on yours (PATIENTS=300, ARGS="--landmarks ... --outcome ...")
 	PYTHONPATH=workflow/lib $(BIN)/python -m marrowclone.cure.validate --patients $(or $(PATIENTS),300) --out validation $(ARGS)
@@ -62,8 +77,10 @@ real-data: $(STAMP) ## the pipeline on two public data sets, not myeloma (DATA=f
 .PHONY: test
 test: $(STAMP) check ## all tests that this machine can run
 	tests/install.sh
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m 'not hpc' tests
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m 'not hpc and not container' tests
 	$(BIN)/python -m pytest -m hpc tests  # by themselves: a machine has one cluster
+	tests/containers/install.sh
+	$(BIN)/python -m pytest -m container tests
 
 .PHONY: peers
 peers: $(STAMP) ## today's tools for the comparison, in .venv-peers
@@ -111,12 +128,18 @@ benchmark-trees: $(STAMP) ## the clones' tree on simulated patients of known tre
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
-	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc' tests
+	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc and not container' tests
 
 .PHONY: test-hpc
 test-hpc: $(STAMP) ## the tests on a SLURM cluster that they start themselves (root, Debian)
 	tests/install.sh
 	$(BIN)/python -m pytest -m hpc tests
+
+.PHONY: test-containers
+test-containers: $(STAMP) ## the tests that build the image and run a cohort in it (root, Debian)
+	tests/install.sh
+	tests/containers/install.sh
+	$(BIN)/python -m pytest -m container tests
 
 .PHONY: check
 check: $(STAMP) ## style, types, locks, generated files, lint of the workflow

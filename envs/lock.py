@@ -25,7 +25,6 @@ release older than OLDEST fails the check unless locks/old.tsv says why it is ri
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 import shutil
 import subprocess
@@ -35,13 +34,13 @@ import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "workflow" / "lib"))
+
+from marrowclone.environment import FLAVOURS, lock_digest  # noqa: E402 (found by the line above)
+
 LOCKS = HERE / "locks"
 PYTHON = "3.11"
 OLDEST = "2024-06-01"
-CONDA = {
-    "cpu": ("base", "torch-cpu"),
-    "cuda": ("base", "torch-cu"),
-}
 
 
 def pins(name: str) -> dict[str, str]:
@@ -50,17 +49,12 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s\\;]+)", text, flags=re.MULTILINE))
 
 
-def digest(*names: str) -> str:
-    """Digest over locks, for image labels and run.json."""
-    return hashlib.sha256(b"".join((LOCKS / f"{n}.txt").read_bytes() for n in names)).hexdigest()[:16]
-
-
 def conda_yaml(flavour: str) -> str:
     """The conda environment file of ``cpu`` or ``cuda``."""
-    names = CONDA[flavour]
+    names = FLAVOURS[flavour]
     lines = [
         "# Made by `make lock` from envs/locks; do not edit (tests compare the two).",
-        f"# lock digest: {digest(*names)}",
+        f"# lock digest: {lock_digest(*names, folder=LOCKS)}",
         "channels:",
         "  - conda-forge",
         "  - nodefaults",
@@ -77,7 +71,7 @@ def conda_yaml(flavour: str) -> str:
 
 def derived() -> dict[Path, str]:
     """Every file that follows from the locks, with its content."""
-    return {HERE / "conda" / f"{flavour}.yaml": conda_yaml(flavour) for flavour in CONDA}
+    return {HERE / "conda" / f"{flavour}.yaml": conda_yaml(flavour) for flavour in FLAVOURS}
 
 
 def uv(*arguments: str) -> None:
@@ -197,7 +191,8 @@ def main() -> int:
     for line in found:
         print(line, file=sys.stderr)
     if not found:
-        print(f"locks agree: base {digest('base')}, cpu {digest(*CONDA['cpu'])}, cuda {digest(*CONDA['cuda'])}")
+        digests = {"base": ("base",), **FLAVOURS}
+        print("locks agree:", ", ".join(f"{k} {lock_digest(*v, folder=LOCKS)}" for k, v in digests.items()))
     return 1 if found else 0
 
 

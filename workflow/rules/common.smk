@@ -15,7 +15,7 @@ os.environ.update(
 
 from snakemake.exceptions import WorkflowError
 
-from marrowclone import check, cluster, locks, provenance
+from marrowclone import check, cluster, containers, locks, provenance
 from marrowclone.cohort import extra_files_of
 from marrowclone.errors import UserError
 from marrowclone.keys import CHAPTERS
@@ -42,6 +42,23 @@ ENVIRONMENT = str(
         "cuda.yaml" if config["device"] == "cuda" else "cpu.yaml",
     )
 )
+# For --sdm apptainer: the image, built from the same locks; an image of other locks is refused.
+IMAGE = None
+if containers.is_asked(workflow):
+    IMAGE = containers.image_location(config["image"])
+    try:
+        if MAIN_PROCESS:
+            containers.check_location(IMAGE, device=config["device"])
+        containers.export(
+            os.environ,
+            values=[config, COHORT.samples.to_dict("list")],
+            device=config["device"],
+        )
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+container: IMAGE
 
 
 wildcard_constraints:

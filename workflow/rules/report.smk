@@ -175,6 +175,7 @@ rule record_run:
     output:
         record="results/run.json",
         crate="results/ro-crate-metadata.json",
+        where="logs/where.tsv",
     log:
         "logs/record_run.log",
     benchmark:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from marrowclone.environment import Image
 from marrowclone.keys import RESEARCH_USE_ONLY
+from marrowclone.provenance import git_commit
 from marrowclone.report.crate import crate
 from marrowclone.report.facts import flat, versions
-from marrowclone.report.record import digests, git_commit, run_record
+from marrowclone.report.record import digests, run_record
 
 
 @pytest.fixture
@@ -26,6 +28,8 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
         results=["results/cure/qol.tsv"],
         integration={"device": "cuda", "device_name": "some card"},
         samples=[{"sample": "s", "day": 0}],
+        image=Image(name="marrowclone.sif", torch="cpu", locks="0123456789abcdef"),
+        where="logs/where.tsv",
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from .errors import UserError
 
 PACKAGE = "marrowclone"
 LIBRARY = Path(__file__).resolve().parent
-SCRIPTS = LIBRARY.parents[2] / "scripts"
+ROOT = LIBRARY.parents[2]
+SCRIPTS = ROOT / "scripts"
+COMMIT_VARIABLE = "MARROWCLONE_COMMIT"
 
 
 def _module_file(name: str) -> Path | None:
@@ -101,3 +105,23 @@ def file_digest(path: Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def git_commit(root: Path = ROOT) -> str | None:
+    """The checkout's commit, with ``+changes`` when files differ; None without git or checkout.
+
+    In a container, which has no git, it is what the process that started the job found (:data:`COMMIT_VARIABLE`).
+    """
+    if root == ROOT and COMMIT_VARIABLE in os.environ:
+        return os.environ[COMMIT_VARIABLE] or None
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20, check=True
+        ).stdout.strip()
+        changes = subprocess.run(
+            ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True, text=True, timeout=20, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}+changes" if changes else commit

@@ -20,8 +20,10 @@ from typing import Any, TextIO
 import numpy as np
 
 from .cluster.asked import asked_line
+from .environment import check_image, image_around
 from .errors import UserError, shown
 from .provenance import check_code
+from .where import where_line
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,10 @@ def job(snakemake: Any) -> Iterator[Run]:
         )
         try:
             print(f"[{rule}] {asked_line(getattr(snakemake, 'resources', {}), threads)}", file=log, flush=True)
+            image = image_around()
+            print(f"[{rule}] {where_line(image)}", file=log, flush=True)
+            if image is not None:
+                check_image(image)
             check_code(rule, snakemake.params.code)
             yield run
             run.say(f"done in {time.monotonic() - started:.1f} s")

@@ -50,12 +50,13 @@ def choose_device(wanted: str, *, available: bool, environ: Mapping[str, str] = 
     if wanted == "cuda":
         raise UserError(
             "device is cuda, but torch sees no CUDA device.",
-            hint="install the CUDA lock (envs/), ask the scheduler for a GPU, or set device: cpu.",
+            hint="ask the scheduler for a GPU, `make env TORCH=cuda` (or `make image TORCH=cuda`), or set device: cpu.",
         )
     if gpu_was_given(environ):
         raise UserError(
             "the job was given a GPU (SLURM or CUDA_VISIBLE_DEVICES says so), but torch sees none.",
-            hint="install the CUDA lock (envs/), start the container with --nv, or set device: cpu.",
+            hint="in a container: an image of `make image TORCH=cuda`, and --apptainer-args=--nv; else the "
+            "environment of `make env TORCH=cuda`; or set device: cpu.",
         )
     return "cpu"
 

@@ -55,6 +55,25 @@ def crate(record: Mapping[str, Any], *, folder: Path, date_published: str) -> di
         "version": record["versions"]["marrowclone"],
         "softwareVersion": record["git_commit"] or record["versions"]["marrowclone"],
     }
+    image = record["where"]["image"]
+    images = []
+    if image:
+        tool["softwareRequirements"] = {"@id": "#image"}
+        images = [
+            {
+                "@id": "#image",
+                "@type": "SoftwareApplication",
+                "name": image["name"] or "container image",
+                "description": "Container image of the jobs, with third-party software only.",
+                "softwareVersion": f"locks {image['locks']}, torch {image['torch']}",
+            }
+        ]
+    hosts = {
+        "@id": "#hosts",
+        "@type": "CreativeWork",
+        "name": record["where"]["hosts"],
+        "description": "The host and image of each job; beside this folder, since hosts differ from run to run.",
+    }
     inputs = [
         {"@id": f"#input-{i}", "@type": "CreativeWork", "name": Path(path).name, "sha256": digest}
         for i, (path, digest) in enumerate(record["inputs"].items(), start=1)
@@ -66,6 +85,7 @@ def crate(record: Mapping[str, Any], *, folder: Path, date_published: str) -> di
         "instrument": {"@id": "#marrowclone"},
         "object": [{"@id": i["@id"]} for i in inputs],
         "result": [{"@id": f["@id"]} for f in files],
+        "subjectOf": {"@id": "#hosts"},
     }
     root: dict[str, Any] = {
         "@id": "./",
@@ -85,4 +105,4 @@ def crate(record: Mapping[str, Any], *, folder: Path, date_published: str) -> di
         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
         "about": {"@id": "./"},
     }
-    return {"@context": CONTEXT, "@graph": [descriptor, root, action, tool, *inputs, *files]}
+    return {"@context": CONTEXT, "@graph": [descriptor, root, action, tool, *images, hosts, *inputs, *files]}

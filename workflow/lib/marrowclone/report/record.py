@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..environment import Image
 from ..keys import CHAPTERS, RESEARCH_USE_ONLY
-from ..provenance import LIBRARY, code_hash, file_digest
+from ..provenance import ROOT, code_hash, file_digest, git_commit
 from .facts import versions
-
-ROOT = LIBRARY.parents[2]
-
-
-def git_commit(root: Path = ROOT) -> str | None:
-    """The checkout's commit, with ``+changes`` when files differ; None without git or checkout."""
-    try:
-        commit = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20, check=True
-        ).stdout.strip()
-        changes = subprocess.run(
-            ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True, text=True, timeout=20, check=True,
-        ).stdout.strip()  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return f"{commit}+changes" if changes else commit
 
 
 def lock_digests(root: Path = ROOT) -> dict[str, str]:
@@ -59,6 +42,8 @@ def run_record(
     results: Sequence[str],
     integration: Mapping[str, Any],
     samples: Sequence[Mapping[str, Any]],
+    image: Image | None,
+    where: str,
 ) -> dict[str, Any]:
     """The record of a run.
 
@@ -72,12 +57,18 @@ def run_record(
         what the embedding says of its device (``integration.json``).
     samples
         rows of the sample sheet.
+    image
+        the container image that the jobs run in.
+    where
+        path of the table that names each job's host; hosts are not in the record itself, so that it is the same
+        wherever the run is repeated.
     """
     return {
         "use": RESEARCH_USE_ONLY,
         "versions": versions(),
         "git_commit": git_commit(),
         "platform": {"system": platform.system(), "machine": platform.machine()},
+        "where": {"image": image._asdict() if image else None, "hosts": where},
         "locks": lock_digests(),
         "code": code_hashes(),
         "config": dict(config),
