@@ -12,7 +12,7 @@ from marrowclone.errors import InputProblems
 from marrowclone.formats import FORMATS
 from marrowclone.keys import CHAPTERS, TIMEPOINTS
 
-TOP = "samples, clinical, seed, device, tumour_cell_types, truth, cells, embedding, copy_number, clones, evolution, cure, report"
+TOP = "samples, clinical, seed, device, image, tumour_cell_types, truth, cells, embedding, copy_number, clones, evolution, cure, report"
 
 # text of config.yaml -> the message
 CASES = {

@@ -56,8 +56,9 @@ def identity(rows: list[tuple]) -> pd.DataFrame:
 
 def test_every_table_that_the_pages_read_is_an_input_of_their_rules() -> None:
     """A field without a file would be empty on every page, without a word."""
-    assert set(SUFFIXES) == set(paths.PER_PATIENT)
-    for field, pattern in paths.PER_PATIENT.items():
+    of_patient = {**paths.PER_PATIENT, **paths.OF_ALLELES}
+    assert set(SUFFIXES) == set(of_patient)
+    for field, pattern in of_patient.items():
         assert Path(pattern).name == f"{{patient}}.{SUFFIXES[field]}", field
     given = {n: [p.format(patient=who) for who in ("p", "q")] for n, p in paths.PER_PATIENT.items()} | paths.PER_COHORT
     assert files_of("q", given) == {
