@@ -105,3 +105,7 @@ def test_every_scale_that_is_scored_has_a_name() -> None:
 
 def test_two_digits_are_kept_below_one_per_cent() -> None:
     assert words.share(0.007) == "0.70%", "beside 0.68% a bare 0.7% reads as less exact"
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    assert [words.decimal(v) for v in (-0.001, 0.4, -0.416)] == ["0.00", "0.40", "−0.42"]

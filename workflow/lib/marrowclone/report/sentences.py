@@ -227,7 +227,7 @@ def joint(row: pd.Series) -> str:
     """That D and C share a burden, and how much; empty where one of them is missing."""
     if words.missing(row.get("cor_dc", None)):
         return ""
-    said = f"D and C draw on the same burden: correlation of their draws {float(row['cor_dc']):.2f}"
+    said = f"D and C draw on the same burden: correlation of their draws {words.decimal(row['cor_dc'])}"
     bounded = str(row.get("c_bounded", "")).lower() == "true"
     return said + ("; C is bounded by an assay, not observed" if bounded else "")
 

@@ -160,6 +160,11 @@ def told(text: Any) -> str:
     return _COUNTED.sub(lambda found: f"{int(found[0]):,}", said)
 
 
+def decimal(value: Any, places: int = 2) -> str:
+    """``−0.41``: a number with so many decimals; what rounds to nothing has no sign."""
+    return f"{round(float(value), places) + 0.0:.{places}f}".replace("-", "−")
+
+
 def signed(text: Any) -> str:
     """A chapter's remark with a minus before its negative numbers; hyphens within names stay."""
     return re.sub(r"(?<=\s)-(?=\d)", "−", str(text))
