@@ -31,6 +31,14 @@ HARD: dict[str, dict[str, Any]] = {
     "D": {"parent": "B", "events": ["-17p", "+21q"], "fraction": 0.16},
     "E": {"parent": "C", "events": ["-8p", "+18q"], "fraction": 0.12},
 }
+#: Between the two: one arm of a clone is badly read, the other tolerably.
+MIDDLE: dict[str, dict[str, Any]] = {
+    "A": {"events": ["-13q", "+1q"], "fraction": 0.28},
+    "B": {"parent": "A", "events": ["-8p", "-4p"], "fraction": 0.24},
+    "C": {"parent": "A", "events": ["-12p", "+7q"], "fraction": 0.20},
+    "D": {"parent": "B", "events": ["-17p", "+15q"], "fraction": 0.16},
+    "E": {"parent": "C", "events": ["-8p", "+9q"], "fraction": 0.12},
+}
 THREE: dict[str, dict[str, Any]] = {
     "A": {"events": ["-13q", "+9"], "fraction": 0.5},
     "B": {"parent": "A", "events": ["+1q", "-16q"], "fraction": 0.3},
@@ -49,8 +57,9 @@ KINDS: dict[str, str] = {
     "mono": "random trunk, one clone, three captures with strong gene effects",
     "batch": "three clones of constant shares, three captures with strong gene effects",
     "mrd": "2,000 cells at diagnosis, 8 to 30 malignant ones at MRD",
+    "middle": "five clones, one badly and one tolerably read arm each",
 }
-BY_DEPTH = ("five", "hard", "random")
+BY_DEPTH = ("five", "hard", "random", "middle")
 
 
 def patients(seed: int, kinds: Iterable[str] = tuple(KINDS)) -> dict[str, dict[str, Any]]:
@@ -61,7 +70,7 @@ def patients(seed: int, kinds: Iterable[str] = tuple(KINDS)) -> dict[str, dict[s
             continue
         rng = np.random.default_rng([seed, list(KINDS).index(kind)])
         if kind in BY_DEPTH:
-            clones = _random(rng) if kind == "random" else {"five": FIVE, "hard": HARD}[kind]
+            clones = _random(rng) if kind == "random" else {"five": FIVE, "hard": HARD, "middle": MIDDLE}[kind]
             for depth in DEPTHS:
                 out[f"{kind}_{depth}"] = _patient(clones, _course((900, 500, 700), umi=depth), rng)
         elif kind == "small":
