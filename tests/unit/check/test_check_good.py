@@ -122,3 +122,13 @@ def test_load_by_itself_gives_what_everything_gives(cohort, check):
     config, expected = check()
     assert configuration.load({"samples": "samples.tsv"})["clinical"]["mrd"] is None
     assert cohorts.load(config).samples.equals(expected.samples)
+
+
+def test_a_negative_that_its_value_denies_and_a_death_after_censoring_are_noted(cohort, check):
+    mrd = cohort / "mrd.tsv"
+    mrd.write_text(mrd.read_text().replace("10000000\t3\t2e-6\t5e-6\t\t", "10000000\t\t\t\t2e-4\t"))
+    outcome = cohort / "outcome.tsv"
+    outcome.write_text(outcome.read_text().replace("500\tfalse\t\t\t500", "500\tfalse\t620\t\t620"))
+    _, found = check(read_matrices=False)
+    assert any("mrd.tsv line 2: negative" in n and "indeterminate at 1e-5" in n for n in found.notes)
+    assert any("outcome.tsv line 3: free of progression until day 500, dead on day 620" in n for n in found.notes)

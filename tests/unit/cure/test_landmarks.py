@@ -220,6 +220,48 @@ def test_a_relapse_sample_after_the_last_response_is_active_disease():
     assert score(relapsed, day + 30)["tier"] == "T0"
 
 
+def between(day, what):
+    """A patient with a negative before and after ``day``, 14 months apart, and ``what`` on that day."""
+    rows = [response(200, "CR"), response(690, "CR")] + ([what] if isinstance(what, dict) else [])
+    samples = [("diagnosis", 0)] + ([(what, day)] if isinstance(what, str) else [])
+    return patient(
+        samples, mrd=[negative(250), negative(690)], imaging=[imaging(680)], response=rows,
+        therapy=[therapy(5, 200), therapy(405, 600)],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "what", [response(400, "PD"), response(400, "", emd=True), response(400, "", crab=True), "relapse", "refractory_2"]
+)
+def test_no_run_of_negatives_spans_a_relapse_however_it_is_recorded(what):
+    calm, row = score(between(400, None), 700), score(between(400, what), 700)
+    assert calm["tier"] == "T3" and row["tier"] == "T2"
+    assert row["months_negative"] == 0 and row["D"] < calm["D"] and row["F"] < calm["F"]
+    assert row["months_progression_free"] == pytest.approx((700 - 405) / 30.4375)
+    before, then = score(between(400, what), 399), score(between(400, what), 400)
+    assert before["tier"] == "T2" and then["tier"] == "T0" and np.isnan(then["D"])
+
+
+def test_a_negative_from_before_a_progression_is_no_negative_after_it():
+    rows = [response(300, "CR"), response(350, "PD"), response(450, "CR")]
+    row = score(patient(mrd=[negative(300)], response=rows, imaging=[imaging(440)], therapy=[therapy(5, 200)]), 460)
+    assert row["tier"] == "T1" and row["mrd_status"] == "unknown" and np.isnan(row["css"])
+    assert "no MRD assay since the progression of day 350" in row["reason"]
+
+
+def test_a_laboratory_row_does_not_end_organ_damage_but_a_visit_does():
+    case, day = sustained(2)
+    damaged = [response(180, "CR"), response(day - 20, "CR", crab=True)]
+    for later, tier in (([], "T0"), ([response(day, "", m_protein=0.0)], "T0"), ([response(day, "CR")], "T2")):
+        case, _ = sustained(2, response=[*damaged, *later])
+        assert score(case, day)["tier"] == tier
+
+
+def test_an_untreated_diagnosis_starts_no_clock():
+    case = patient([("diagnosis", 0)], mrd=[negative(90)], response=[response(90, "SD")], therapy=[])
+    assert score(case, 100)["months_progression_free"] == 0
+
+
 # what is taken away -> which cases may be compared
 INPUTS = ["mrd", "imaging", "response", "therapy", "cytogenetics", "pro", "clones"]
 WIDTHS = (("css_lower", "css_upper"), ("css_total_lower", "css_total_upper"))

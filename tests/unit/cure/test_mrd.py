@@ -101,13 +101,38 @@ def test_a_trace_after_a_test_without_it_is_a_resurgence():
 def test_a_progression_parts_what_is_before_from_what_is_after():
     def course(*rows, progressions):
         tests = read_tests(clinical("mrd", *rows), settings=SETTINGS, progressions=progressions)
-        found = observed_course(tests)
+        found = observed_course(tests, epoch=len(progressions))
         return int(found.status[0]), found.span[0]
 
     assert course(negative(0), negative(400), progressions=()) == (0, 400)
     assert course(negative(0), negative(400), progressions=(300,)) == (0, 0)
     assert course(negative(0), counted(400, 12), progressions=(300,)) == (0, 0)  # a new response, not a resurgence
-    assert course(negative(0), negative(400), negative(800), progressions=(900,)) == (0, 800)
+    assert course(negative(0), negative(400), negative(800), progressions=(900,)) == (-1, 0)  # not tested since
+    assert course(mrd(0, "positive", value=1e-3), progressions=(300,)) == (2, 0)  # a positive stands
+    assert course(negative(0), negative(400, lod=1e-4), progressions=(300,)) == (-1, 0)
+
+
+def test_a_negative_from_before_a_progression_does_not_speak():
+    def speaks(*rows):
+        return current_test(read_tests(clinical("mrd", *rows), settings=SETTINGS, progressions=(300,)), epoch=1)
+
+    assert speaks(negative(0)) is None and speaks(mrd(0, "positive", value=1e-3), negative(100)) is None
+    assert speaks(mrd(0, "positive", value=1e-3)) == 0
+    assert speaks(negative(0), negative(400, lod=1e-4)) == 1 and speaks(negative(0), negative(400)) == 1
+
+
+@pytest.mark.parametrize("number", [{"value": 1e-3}, {"events": 3000, "cells_analysed": 3e6}])
+def test_a_negative_that_its_own_number_denies_is_indeterminate(number):
+    assert status(negative(0, **number))[0] == "indeterminate"
+    assert status(negative(0, value=4e-6))[0] == "negative"
+
+
+def test_the_stricter_reading_of_flow_knows_no_trace():
+    strict = SETTINGS | {"trace_assays": ["NGS"]}
+    for assay, found in (("NGF", "positive"), ("NGS", "trace")):
+        rows = clinical("mrd", counted(0, 12, assay=assay, lod=1e-6))
+        assert read_tests(rows, settings=SETTINGS)["status"].tolist() == ["trace"]
+        assert read_tests(rows, settings=strict)["status"].tolist() == [found]
 
 
 def test_of_agreeing_negatives_the_deepest_speaks():

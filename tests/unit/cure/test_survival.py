@@ -107,3 +107,14 @@ def test_auc_counts_pairs_and_is_unbiased_under_censoring():
     true, stop = rng.exponential(30 * np.exp(score)), rng.uniform(0, 60, 6000)
     whole = auc_at(true, np.ones(6000, bool), score, at=24)
     assert auc_at(np.minimum(true, stop), true <= stop, score, at=24) == pytest.approx(whole, abs=0.02)
+
+
+@pytest.mark.parametrize("x", [None, np.zeros((50, 1))])
+def test_without_events_and_where_nothing_converges_there_is_no_fraction(x):
+    time = np.random.default_rng(1).uniform(1, 100, 50)
+    for when, event, words in (
+        (time, np.zeros(50, bool), "no event"),
+        (np.zeros(50), np.arange(50) % 2 == 0, "did not converge"),
+    ):
+        fit = fit_mixture_cure(when, event, x)
+        assert np.isnan(fit.coefficients).all() and words in fit.warnings[0]

@@ -124,6 +124,28 @@ def test_the_command_reads_a_users_cohort_and_writes_both_forms(tmp_path, capsys
     assert main(given[:2]) == 1 and "belong together" in capsys.readouterr().err
 
 
+def test_the_command_says_what_is_wrong_with_what_it_was_given(tmp_path, capsys):
+    landmarks, outcome = toy(n=3)
+    good, ends = tmp_path / "landmarks.tsv", tmp_path / "outcome.tsv"
+    landmarks.to_csv(good, sep="\t", index=False)
+    outcome = outcome.astype({"pfs_day": int})
+    tables = {
+        "no column css": (landmarks.drop(columns="css"), outcome),
+        "more than one row of patient": (landmarks, pd.concat([outcome, outcome])),
+        "no patient of": (landmarks, outcome.head(1).assign(patient="X")),
+    }
+    for words, (scored, found) in tables.items():
+        scored.to_csv(good, sep="\t", index=False)
+        found.to_csv(ends, sep="\t", index=False)
+        assert main(["--landmarks", str(good), "--outcome", str(ends), "--out", str(tmp_path / "out")]) == 1
+        said = capsys.readouterr().err
+        assert words in said and "Hint:" in said
+    assert main(["--landmarks", str(tmp_path), "--outcome", str(ends)]) == 1
+    assert "a folder" in capsys.readouterr().err
+    for wrong in (["--patients", "0"], ["--draws", "0"], ["--seed", "-1"]):
+        assert main(wrong) == 1 and "expected a whole number" in capsys.readouterr().err
+
+
 def test_the_outlook_of_a_cohort_foretells_those_left_out_and_says_what_it_beats():
     landmarks, outcome = toy(n=150)
     table, foretold = fit_outlook(landmarks, outcome, None, how=HOW, seed=3)

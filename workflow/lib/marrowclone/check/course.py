@@ -123,6 +123,11 @@ def check_outcome(sheet: Sheet, entries: Sequence[Entry], notes: list[str]) -> N
             sheet.report(entry.line, "pfs_day", found(pfs, f"a day not after death ({death})"))
         if death is not None and entry.get("pfs_event") is False and pfs == death:
             sheet.report(entry.line, "pfs_event", "found 'false' on the day of death", "death is an event of PFS")
+        elif death is not None and pfs is not None and pfs < death and entry.get("pfs_event") is False:
+            notes.append(
+                f"{sheet.file} line {entry.line}: free of progression until day {pfs}, dead on day {death}; the "
+                "outlook counts that as censored. If the patient was followed until then, death is an event of PFS."
+            )
 
 
 def check_after_death(

@@ -66,6 +66,9 @@ def check_mrd(sheet: Sheet, entries: Sequence[Entry], notes: list[str]) -> None:
                     f"found 'negative', but the residual level {level:.2g} is not below the {name} {limit:g}",
                     "expected positive, or another level",
                 )
+            elif level >= 1e-5:
+                what = f"a residual level of {level:.2g}"
+                notes.append(f"{where}: negative with {what}; it counts as indeterminate at 1e-5.")
             else:
                 notes.append(
                     f"{where}: negative with a residual level of {level:.2g} below the limit of quantification."

@@ -60,7 +60,8 @@ class State:
     ``rank_day`` its day (NaN). ``active``: progressing, or active organ damage or
     extramedullary disease. ``why``: what says so. ``damaged``: stable irreversible damage.
     ``free_days``: progression-free days. ``recent``: response within its shelf life.
-    ``pc_fraction``, ``pc_day``: newest plasma-cell fraction of marrow (NaN).
+    ``pc_fraction``, ``pc_day``: newest plasma-cell fraction of marrow (NaN). ``progressions``: see
+    :func:`progression_days`.
     """
 
     known: bool
@@ -73,6 +74,7 @@ class State:
     recent: bool
     pc_fraction: float
     pc_day: float
+    progressions: tuple[int, ...] = ()
 
 
 def read_state(
@@ -87,28 +89,30 @@ def read_state(
 
     ``active_samples``: days of samples that the sheet calls diagnosis, relapse or the like;
     they say *active disease* unless a later response contradicts them (worst of). Of several
-    responses on one day the worst counts. Progression-free time counts from the first
-    treatment on or after the last progression, or else from that progression.
+    responses on one day the worst counts. Organ damage and extramedullary disease stand until a later
+    visit denies them or has a response; a row of laboratory values only does neither. Progression-free time
+    counts from the first treatment on or after the last progression, or else from that progression.
     """
+    progressions = progression_days(rows, active_samples)
     if rows.empty:
-        return State(False, -1, np.nan, False, "", False, 0, False, np.nan, np.nan)
+        return State(False, -1, np.nan, False, "", False, 0, False, np.nan, np.nan, tuple(progressions))
     rows = rows.assign(rank=rows["response"].map(RANK), day=rows["day"].astype(int))
     ranked = rows[rows["rank"].notna()]
     rank_day = float(ranked["day"].max()) if len(ranked) else np.nan
     rank = int(ranked.loc[ranked["day"] == rank_day, "rank"].min()) if len(ranked) else -1
-    newest = rows[rows["day"] == rows["day"].max()]
     reasons = []
     if rank == RANK["PD"]:
         reasons.append(f"progressive disease on day {rank_day:.0f}")
     for column, words in (("crab", "active end-organ damage (CRAB or SLiM)"), ("emd", "extramedullary disease")):
-        if column in newest and any(truth(v) for v in newest[column]):
+        told = rows[rows[column].notna() | rows["rank"].notna()] if column in rows else rows.iloc[:0]
+        newest = told[told["day"] == told["day"].max()]
+        if any(truth(v) for v in newest.get(column, ())):
             reasons.append(f"{words} on day {newest['day'].iloc[0]}")
     called = [d for d in active_samples if d <= day and not d < rank_day]
     if called:
         reasons.append(f"the sample of day {max(called)} is named diagnosis, relapse or refractory in the sheet")
     damaged = "irreversible_damage" in rows and any(truth(v) for v in rows["irreversible_damage"])
     pcs = rows[rows["bm_pc_percent"].notna()] if "bm_pc_percent" in rows else rows.iloc[:0]
-    progressions = ranked.loc[ranked["rank"] == RANK["PD"], "day"].tolist()
     return State(
         known=bool(rank >= 0 or reasons),
         rank=rank,
@@ -116,16 +120,35 @@ def read_state(
         active=bool(reasons),
         why="; ".join(reasons),
         damaged=damaged,
-        free_days=0 if reasons else _progression_free(day, progressions, therapy),
+        free_days=0 if reasons else _progression_free(day, _of_treated(progressions, ranked, therapy), therapy),
         recent=bool(day - rank_day <= gate_days(settings["stale_months"])),
         pc_fraction=float(pcs["bm_pc_percent"].iloc[-1]) / 100.0 if len(pcs) else np.nan,
         pc_day=float(pcs["day"].iloc[-1]) if len(pcs) else np.nan,
+        progressions=tuple(progressions),
     )
 
 
-def progression_days(rows: pd.DataFrame) -> list[int]:
-    """Days of progressive disease on record."""
-    return [int(d) for d in rows.loc[rows["response"] == "PD", "day"]] if "response" in rows else []
+def progression_days(rows: pd.DataFrame, active_samples: Collection[int] = ()) -> list[int]:
+    """Days on which the disease progressed, sorted, once each; nothing is joined across them.
+
+    PD; organ damage or extramedullary disease after a first response of PR or better (before one it is the disease
+    at diagnosis); and ``active_samples``, the days of samples that the sheet calls diagnosis, relapse or the like.
+    """
+    found = {int(d) for d in active_samples}
+    if "response" in rows and len(rows):
+        found |= {int(d) for d in rows.loc[rows["response"] == "PD", "day"]}
+        responded = rows.loc[rows["response"].map(RANK) >= PR, "day"].min()
+        for column in ("crab", "emd"):
+            if column in rows and pd.notna(responded):
+                said = rows[column].map(truth).astype(bool)
+                found |= {int(d) for d in rows.loc[said & (rows["day"] >= responded), "day"]}
+    return sorted(found)
+
+
+def _of_treated(progressions: list[int], ranked: pd.DataFrame, therapy: Therapy) -> list[int]:
+    """Progressions with a treatment before them, or called so: a sample at diagnosis starts no clock."""
+    called = set(ranked.loc[ranked["rank"] == RANK["PD"], "day"])
+    return [d for d in progressions if d in called or any(s <= d for s in therapy.starts)]
 
 
 def _progression_free(day: int, progressions: list[int], therapy: Therapy) -> int:
@@ -159,7 +182,7 @@ class Stability:
 
 
 def read_stability(
-    tests: pd.DataFrame, levels: np.ndarray, markers: pd.DataFrame, *, settings: Mapping[str, Any]
+    tests: pd.DataFrame, levels: np.ndarray, markers: pd.DataFrame, *, settings: Mapping[str, Any], epoch: int = 0
 ) -> Stability:
     """The longest stretch, up to the newest test, of low and flat disease (science 8.2, T4b).
 
@@ -170,10 +193,12 @@ def read_stability(
     of draws that double or halve slower than ``stable_doubling_months``.
 
     Given is the longest stretch whose ``p_stable`` reaches ``stable_probability``: one that begins while treatment
-    still lowers the level is not flat, however long it has been so since. Without any, the longest.
+    still lowers the level is not flat, however long it has been so since. Without any, the longest. Only tests
+    since the last progression (``epoch``: progressions so far).
     """
     found = Stability(0, np.zeros(1), 0.0)
-    usable = tests.index[tests["status"].isin(["positive", "trace", "negative"])].to_numpy()
+    since = tests["epoch"] >= epoch
+    usable = tests.index[tests["status"].isin(["positive", "trace", "negative"]) & since].to_numpy()
     for start in range(len(usable) - 1):
         rows = usable[start:]
         days = tests.loc[rows, "day"].to_numpy(float)

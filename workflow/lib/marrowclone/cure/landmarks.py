@@ -37,8 +37,9 @@ def score_landmark(patient: Patient, day: int, *, settings: Mapping[str, Any], s
     it = read_landmark(patient, day, settings=settings, rng=lambda what, _: stream(seed, name, day, what))
     facts = it.facts
     drawn = _drawn_tiers(
-        facts, it.tests, it.levels, it.marrow, settings=settings, rng=stream(seed, name, day, "ageing")
-    )
+        facts, it.tests, it.levels, it.marrow, epoch=len(it.state.progressions), settings=settings,
+        rng=stream(seed, name, day, "ageing"),
+    )  # fmt: skip
     reported = int(tiers.assign(facts, settings=settings)[0])
     tier = tiers.headline(reported, drawn)
     structure = draw_structure(stream(seed, name, day, "structure"), settings=settings)
@@ -93,12 +94,13 @@ def _drawn_tiers(
     levels: np.ndarray,
     marrow: Marrow,
     *,
+    epoch: int,
     settings: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> np.ndarray:
     """The tier in every draw: assay levels against limits, and whether a past negative still holds."""
     n = settings["n_draws"]
-    course = drawn_course(tests, levels, settings=settings)
+    course = drawn_course(tests, levels, settings=settings, epoch=epoch)
     still = rng.uniform(size=n) < marrow.still_negative
     negative = np.broadcast_to(course.status == CODES[NEGATIVE], n) & still
     positive = np.broadcast_to(course.status == CODES[POSITIVE], n)

@@ -57,20 +57,25 @@ class MixtureCure:
 def fit_mixture_cure(time: np.ndarray, event: np.ndarray, x: np.ndarray | None = None) -> MixtureCure:
     """Maximum likelihood; ``x``: n x covariates (None: none). Times of 0 count as a thousandth of a month."""
     time, event = np.maximum(np.asarray(time, float), 1e-3), np.asarray(event, bool)
+    lost = np.full(1 + (0 if x is None else np.asarray(x).shape[1]), np.nan)
+    if not event.any():
+        said = "no event: nothing tells a cured patient from one who has not progressed yet"
+        return MixtureCure(lost, np.nan, np.nan, np.nan, np.nan, (said,))
     covariates = np.empty((len(time), 0)) if x is None else np.asarray(x, float)
     names = [f"x{i}" for i in range(covariates.shape[1])]
     table = pd.DataFrame(covariates, columns=names).assign(time=time, event=event.astype(int))
     with warnings.catch_warnings():
         # lifelines warns of curvature at a fraction near nothing; that is told by the checks below
         warnings.simplefilter("ignore")
-        plain = float(WeibullFitter().fit(time, event).AIC_)
+        plain = np.nan
         try:
+            plain = float(WeibullFitter().fit(time, event).AIC_)
             model = _WeibullCure().fit(
                 table, "time", "event", regressors={"pi_": " + ".join(["1", *names]), "scale_": "1", "shape_": "1"}
             )
         except (ConvergenceError, np.linalg.LinAlgError) as error:
             said = f"did not converge: {str(error).splitlines()[0]}"
-            return MixtureCure(np.full(1 + len(names), np.nan), np.nan, np.nan, np.nan, plain, (said,))
+            return MixtureCure(lost, np.nan, np.nan, np.nan, plain, (said,))
     found = model.params_
     scale, shape = (float(np.exp(found.loc[name].iloc[0])) for name in ("scale_", "shape_"))
     coefficients = found.loc["pi_"].reindex(["Intercept", *names]).to_numpy(float)

@@ -2,8 +2,9 @@
 
 Definitions: IMWG 2016 (Kumar, Lancet Oncol 17:e328; science 5.1), at the threshold of 1e-5 by which the cited
 trials report. A negative result whose achieved limit is worse than 1e-5 is *insensitive*: indeterminate at 1e-5,
-never negative. A clone that was counted below 1e-5 is a *trace*: negative at 1e-5, unless an earlier test had not
-seen it (resurgence). Only rows of the MRD table are read here; single-cell RNA is not an MRD assay.
+never negative. A clone that was counted below 1e-5 is a *trace*: negative at 1e-5 [J], unless an earlier test had not
+seen it (resurgence). A "negative" whose own count or value is 1e-5 or more is indeterminate. Only rows of the MRD
+table are read here; single-cell RNA is not an MRD assay.
 """
 
 from __future__ import annotations
@@ -72,11 +73,13 @@ def read_tests(
             number(row.get(c)) for c in ("cells_analysed", "events", "lod", "loq", "value")
         )
         limit = achieved_limit(assay, cells, lod, settings=settings)
-        if result == NEGATIVE and not limit <= settings["mrd_threshold"] * _SLACK:
+        level = events / cells if events > 0 and cells >= events else value
+        if result == NEGATIVE and level >= settings["mrd_threshold"]:
+            result = INDETERMINATE  # the word contradicts its own number: neither is believed
+        elif result == NEGATIVE and not limit <= settings["mrd_threshold"] * _SLACK:
             result = INSENSITIVE
         pull = row.get("first_pull")
         diluted = str(pull).strip().casefold() in ("false", "0", "0.0", "no", "n")
-        level = events / cells if events > 0 and cells >= events else value
         epoch = sum(p <= int(row["day"]) for p in progressions)
         tests.append(
             (int(row["day"]), assay, cells, events, value, loq, limit, result, 0, diluted, blood, epoch, level)
@@ -89,19 +92,21 @@ def read_tests(
         if day - start > settings["conflict_window_days"]:
             visit, start = visit + 1, day
         frame.loc[i, "visit"] = visit
-    frame["status"] = _with_traces(frame, threshold=settings["mrd_threshold"])
+    frame["status"] = _with_traces(frame, settings=settings)
     return frame
 
 
-def _with_traces(tests: pd.DataFrame, *, threshold: float) -> list[str]:
+def _with_traces(tests: pd.DataFrame, *, settings: Mapping[str, Any]) -> list[str]:
     """The status of each test, positives below the threshold as traces unless they are a resurgence.
 
-    Science 8.2 has "MRD-negative (<= 1e-5)" by level, and beside it T1 for "resurgence (positive >= LoQ after
-    negative)", which says more than the former only for a clone that comes back below 1e-5. A clone comes back when
+    [J]: science 8.2 has "MRD-negative (<= 1e-5)" by level, and IMWG's words for sequencing are of a level, too ("at
+    1 in 1e5"); those for flow are not ("no aberrant cells"), and ``trace_assays`` without NGF and flow is that stricter
+    reading. Beside it stands T1 for "resurgence (positive >= LoQ after negative)", which says more only for a clone
+    that comes back below 1e-5. A clone comes back when
     it is counted, at LoQ or above where that is known, and at a level that the newest test without it would have
     shown. What was never undetected, and falls below 1e-5, has not come back.
     """
-    status = [str(s) for s in tests["status"]]
+    status, threshold = [str(s) for s in tests["status"]], settings["mrd_threshold"]
     missed = np.nan  # limit of the newest test that saw nothing, since the last progression
     for _, visit in tests.groupby(["epoch", "visit"], sort=True):
         if visit["epoch"].iloc[0] > tests.loc[max(visit.index[0] - 1, 0), "epoch"]:
@@ -110,7 +115,7 @@ def _with_traces(tests: pd.DataFrame, *, threshold: float) -> list[str]:
         for test in visit.itertuples():
             counted = test.level < threshold and test.limit <= threshold * _SLACK and not test.blood
             back = test.level >= missed and not test.level < test.loq
-            if test.status == POSITIVE and counted and not back:
+            if test.status == POSITIVE and test.assay in settings["trace_assays"] and counted and not back:
                 status[test.Index] = TRACE
         seen = {status[i] for i in visit.index}
         if NEGATIVE in seen and not seen & {POSITIVE, TRACE, INDETERMINATE}:
@@ -168,20 +173,21 @@ class Course:
         return np.where(self.status == CODES[NEGATIVE], np.nan_to_num(self.last - self.first), 0.0)
 
 
-def follow(tests: pd.DataFrame, positive: np.ndarray, negative: np.ndarray) -> Course:
+def follow(tests: pd.DataFrame, positive: np.ndarray, negative: np.ndarray, *, epoch: int = 0) -> Course:
     """Follow the visits in time (``positive``, ``negative``: tests x draws, boolean).
 
     A visit is the worst of its tests: positive, then indeterminate, then negative (a trace is). Insensitive
     negatives say nothing either way: they neither extend nor break a run. A positive breaks it, and a progression.
+    ``epoch``: progressions up to the landmark. What was not positive before a progression is unknown after it.
     """
     n = positive.shape[1] if len(tests) else 1
     status = np.full(n, -1)
     first, last, when = (np.full(n, np.nan) for _ in range(3))
-    epoch = 0
+    reached = 0
     for _, visit in tests.groupby(["visit", "epoch"], sort=True):
-        if visit["epoch"].iloc[0] > epoch:
-            epoch = visit["epoch"].iloc[0]
-            first, last = np.full(n, np.nan), np.full(n, np.nan)
+        if visit["epoch"].iloc[0] > reached:
+            reached = visit["epoch"].iloc[0]
+            first, last, status, when = _progressed(status, when)
         rows = visit.index.to_numpy()
         days = visit["day"].to_numpy(float)
         pos = positive[rows].any(axis=0)
@@ -193,16 +199,24 @@ def follow(tests: pd.DataFrame, positive: np.ndarray, negative: np.ndarray) -> C
         last = np.where(pos, np.nan, np.where(neg, end, last))
         status = np.select([pos, np.broadcast_to(vague, pos.shape), neg], [2, 1, 0], status)
         when = np.select([pos | vague, neg], [np.full(n, days.max()), end], when)
+    if epoch > reached:
+        first, last, status, when = _progressed(status, when)
     return Course(status, first, last, when)
 
 
-def observed_course(tests: pd.DataFrame) -> Course:
-    """The course by the results as reported."""
+def _progressed(status: np.ndarray, when: np.ndarray) -> tuple[np.ndarray, ...]:
+    """First, last, status and day after a progression: a positive stands, all else is unknown."""
+    none, stands = np.full(len(status), np.nan), status == CODES[POSITIVE]
+    return none, none.copy(), np.where(stands, status, CODES[UNKNOWN]), np.where(stands, when, np.nan)
+
+
+def observed_course(tests: pd.DataFrame, *, epoch: int = 0) -> Course:
+    """The course by the results as reported; ``epoch`` as in :func:`follow`."""
     positive = (tests["status"] == POSITIVE).to_numpy()[:, None]
-    return follow(tests, positive, tests["status"].isin([NEGATIVE, TRACE]).to_numpy()[:, None])
+    return follow(tests, positive, tests["status"].isin([NEGATIVE, TRACE]).to_numpy()[:, None], epoch=epoch)
 
 
-def drawn_course(tests: pd.DataFrame, levels: np.ndarray, *, settings: Mapping[str, Any]) -> Course:
+def drawn_course(tests: pd.DataFrame, levels: np.ndarray, *, settings: Mapping[str, Any], epoch: int = 0) -> Course:
     """The course in every draw: would the drawn level have been seen, and is it below 1e-5?
 
     A negative test or a trace whose drawn level is above the threshold counts as positive; a positive
@@ -216,14 +230,19 @@ def drawn_course(tests: pd.DataFrame, levels: np.ndarray, *, settings: Mapping[s
         above = below & (levels > settings["mrd_threshold"])
     deep = limit <= settings["mrd_threshold"] * _SLACK
     positive = ((status == POSITIVE) & ~hidden) | above
-    return follow(tests, positive, (below & ~above) | (hidden & deep))
+    return follow(tests, positive, (below & ~above) | (hidden & deep), epoch=epoch)
 
 
-def current_test(tests: pd.DataFrame) -> int | None:
+def current_test(tests: pd.DataFrame, *, epoch: int = 0) -> int | None:
     """Row of the test that speaks for the level now: of the newest telling visit, the worst, then the deepest.
 
-    Only insensitive tests: the newest of the deepest of them. None without tests.
+    Only insensitive tests: the newest of the deepest of them. None without tests. Of tests before a progression
+    (fewer than ``epoch``) only a positive that nothing followed still speaks.
     """
+    telling = tests[tests["status"] != INSENSITIVE]
+    newest = telling[telling["visit"] == telling["visit"].max()]
+    stands = newest["visit"].iloc[0] if (newest["status"] == POSITIVE).any() else -1
+    tests = tests[(tests["epoch"] >= epoch) | (tests["visit"] == stands)]
     if tests.empty:
         return None
     telling = tests[tests["status"] != INSENSITIVE]

@@ -21,7 +21,6 @@ from .function import (
     Therapy,
     high_risk_count,
     paraprotein,
-    progression_days,
     read_stability,
     read_state,
     read_therapy,
@@ -114,12 +113,14 @@ def read_landmark(patient: Patient, day: int, *, settings: Mapping[str, Any], rn
     name = patient.patient
     rows = {table: until(patient.clinical.get(table), name, day) for table in READ}
     absent = tuple(table for table in READ if patient.clinical.get(table) is None)
-    tests = read_tests(rows["mrd"], settings=settings, progressions=progression_days(rows["response"]))
-    levels = draw_levels(tests, settings=settings, rng=rng("mrd", np.nan))
     imaging = read_imaging(rows["imaging"], day, settings=settings)
     therapy = read_therapy(rows["therapy"], day, known="therapy" not in absent, settings=settings)
-    called = [int(d) for t, d in patient.samples if _plain(t) in settings["active_timepoints"]]
+    active = settings["active_timepoints"]
+    called = [int(d) for t, d in patient.samples if _plain(t) in active and int(d) <= day]
     state = read_state(rows["response"], day, therapy=therapy, active_samples=called, settings=settings)
+    epoch = len(state.progressions)
+    tests = read_tests(rows["mrd"], settings=settings, progressions=state.progressions)
+    levels = draw_levels(tests, settings=settings, rng=rng("mrd", np.nan))
     quality = read_quality(rows["pro"], day, settings=settings)
     risk = high_risk_count(rows["cytogenetics"])
     marrow = _marrow(tests, levels, state, day, risk=risk, settings=settings, rng=rng)
@@ -130,8 +131,8 @@ def read_landmark(patient: Patient, day: int, *, settings: Mapping[str, Any], rn
         settings=settings,
         rng=rng("clones", np.nan),
     )
-    stability = read_stability(tests, levels, paraprotein(rows["response"]), settings=settings)
-    observed = observed_course(tests)
+    stability = read_stability(tests, levels, paraprotein(rows["response"]), settings=settings, epoch=epoch)
+    observed = observed_course(tests, epoch=epoch)
     facts = Facts(
         response=state.rank,
         response_known=state.known,
@@ -184,8 +185,9 @@ def _marrow(
     rng: Streams,
 ) -> Marrow:
     """What the marrow says now: the current MRD test, or a later (or only) high plasma-cell percentage."""
-    test = current_test(tests)
-    course = observed_course(tests)
+    epoch = len(state.progressions)
+    test = current_test(tests, epoch=epoch)
+    course = observed_course(tests, epoch=epoch)
     age = day - float(course.day[0])
     negative = bool(course.status[0] == CODES[NEGATIVE])
     hazard = settings["hazard_high_risk" if risk >= settings["high_risk_count"] else "hazard_default"]

@@ -48,6 +48,9 @@ def _apart(days: float) -> str:
 
 def describe_marrow(evidence: Evidence, facts: Facts) -> str:
     """The marrow status; "MRD-negative" is said of an assay row only, with its achieved limit."""
+    if evidence.test is None and len(evidence.tests):
+        when = f"the progression of day {max(evidence.state.progressions)}" if evidence.state.progressions else "then"
+        return f"no MRD assay since {when}, and what it was before says nothing of now: residual disease unknown"
     if evidence.test is None:
         return "no MRD assay up to this day: residual disease unknown"
     test: Any = evidence.tests.loc[evidence.test]

@@ -143,6 +143,45 @@ def validate_simulated(n: int, *, seed: int, n_draws: int) -> pd.DataFrame:
     return pd.concat([known, whole, pd.DataFrame(bare, columns=list(RESULT))], ignore_index=True)
 
 
+#: Columns of a user's landmarks that are compared with the outcome.
+NEEDED = ("patient", "day", "css", "mrd_status", "months_negative")
+
+
+def validate_own(landmarks: Path, outcome: Path, response: Path | None, *, seed: int) -> tuple[pd.DataFrame, str]:
+    """A run's landmarks against the user's outcome table: columns :data:`~.evaluation.RESULT`, and the source in words.
+
+    Raises
+    ------
+    UserError
+        for a file that is not there, is no table of landmarks, or has no patient in common with the outcome.
+    """
+    for path in (landmarks, outcome, *([response] if response else [])):
+        if path.is_dir():
+            raise UserError(f"{shown(path)}: found a folder, expected a table.", hint="name the file in it.")
+    scored = read_result(landmarks)
+    if lacking := [c for c in NEEDED if c not in scored]:
+        raise UserError(
+            f"{shown(landmarks)} line 1: found no column {', '.join(lacking)}, expected a table of landmarks.",
+            hint="give results/cure/landmarks.tsv of a run.",
+        )
+    found = read_clinical(outcome, "outcome")
+    if twice := sorted(found.loc[found["patient"].duplicated(), "patient"].unique()):
+        raise UserError(
+            f"{shown(outcome)}: found more than one row of patient {twice[0]}, expected one row per patient.",
+            hint="keep the row that is right.",
+        )
+    joint = set(scored["patient"]) & set(found["patient"])
+    if not joint:
+        raise UserError(
+            f"{shown(outcome)}: found no patient of {shown(landmarks)}, expected the same names in both.",
+            hint="the column patient has to be spelled the same way in both tables.",
+        )
+    scored = with_response(scored, read_clinical(response, "response") if response else None)
+    table, _ = evaluate(scored, found, how=default_settings()["fit_outlook"], seed=seed)
+    n, m = scored["patient"].nunique(), len(joint)
+    return table, f"{shown(landmarks)}, {shown(outcome)}: {n} patients scored, {m} of them with an outcome row."
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m marrowclone.cure.validate", description=__doc__)
@@ -157,13 +196,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if bool(options.landmarks) != bool(options.outcome):
             raise UserError("--landmarks and --outcome belong together.", hint="give both, or neither to simulate.")
+        for name, least in (("patients", 1), ("draws", 20), ("seed", 0)):
+            if (value := getattr(options, name)) < least:
+                raise UserError(f"--{name}: found {value}, expected a whole number from {least} on.")
         if options.landmarks:
-            outcome = read_clinical(options.outcome, "outcome")
-            how = default_settings()["fit_outlook"]
-            response = read_clinical(options.response, "response") if options.response else None
-            landmarks = with_response(read_result(options.landmarks), response)
-            table, _ = evaluate(landmarks, outcome, how=how, seed=options.seed)
-            source = f"{shown(options.landmarks)}, {shown(options.outcome)}: {len(outcome)} patients."
+            table, source = validate_own(options.landmarks, options.outcome, options.response, seed=options.seed)
         else:
             table = validate_simulated(options.patients, seed=options.seed, n_draws=options.draws)
             source = (
