@@ -4,30 +4,6 @@
 # and the copy-number profile of each; with allele counts the alleles of each clone's arms.
 
 
-def extra_of(patient):
-    """What the patient has beside counts: kind -> sample -> path; empty for a patient without."""
-    return COHORT.extra_of(patient, settings("infer_clones")["evidence"])
-
-
-def extra_evidence(wildcards):
-    """:func:`extra_of` the wildcard's patient."""
-    return extra_of(wildcards.patient)
-
-
-def extra_files(kind):
-    """Input function: the files of that kind of the wildcard's patient; nothing without any."""
-    return lambda wildcards: extra_files_of(extra_evidence(wildcards).get(kind, {}))
-
-
-def with_extra(kind, pattern):
-    """Input function: a file that is read where the wildcard's patient has that kind of evidence; nothing without."""
-    return lambda wildcards: (
-        [pattern.format(patient=wildcards.patient)]
-        if kind in extra_evidence(wildcards)
-        else []
-    )
-
-
 rule infer_clones:
     """Learn a patient's clones over all timepoints together."""
     input:
