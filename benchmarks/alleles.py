@@ -9,6 +9,7 @@ others, and no reference. Each scenario is one capture of one patient.
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,12 +20,13 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
 from marrowclone import config as configuration
+from marrowclone.clones.allele_files import read_alleles
 from marrowclone.clones.alleles import call_alleles, patient_blocks
 from marrowclone.clones.extra import Extra
 from marrowclone.clones.infer import Clones, infer_clones
 from marrowclone.clones.phase import estimate_noise
 from marrowclone.clones.phases import learn_phases
-from marrowclone.clones.snps import SNP_COLUMNS, Alleles, informative_snps
+from marrowclone.clones.snps import Alleles, informative_snps
 from marrowclone.resources import gene_table
 from marrowclone.simulate import simulate
 
@@ -54,15 +56,14 @@ def specification(events: list[str], share: float, *, seed: int, cells: int, dep
 
 
 def as_alleles(table: pd.DataFrame, sample: str, *, phased: bool) -> Alleles:
-    """A simulated table as :func:`marrowclone.clones.snps.read_alleles` reads it from a file, with cell ids."""
-    snps = table.drop_duplicates("snp_id")
-    snps = snps.assign(chromosome="chr" + snps["CHROM"].astype(str))[["snp_id", "chromosome", "POS", "gene", "GT"]]
-    snps = snps.set_axis(list(SNP_COLUMNS), axis=1).reset_index(drop=True)
-    if not phased:
-        snps["gt"] = ""
-    code = pd.Index(snps["snp"]).get_indexer(pd.Index(table["snp_id"]))
-    counts = {"barcode": sample + ":" + table["cell"], "snp": code, "ad": table["AD"], "dp": table["DP"]}
-    return Alleles(snps, pd.DataFrame(counts).sort_values(["barcode", "snp"], kind="stable").reset_index(drop=True))
+    """A simulated table as :func:`marrowclone.clones.allele_files.read_alleles` reads it from a file, with cell ids."""
+    with tempfile.TemporaryDirectory(prefix="alleles_") as folder:
+        path = Path(folder) / "df_allele.tsv"
+        table.to_csv(path, sep="\t", index=False)
+        found = read_alleles(path)
+    counts = found.counts.assign(barcode=sample + ":" + found.counts["barcode"])
+    counts = counts.sort_values(["barcode", "snp"], kind="stable").reset_index(drop=True)
+    return Alleles(found.snps if phased else found.snps.assign(gt=""), counts)
 
 
 def judge(

@@ -52,7 +52,8 @@ TOOLS = ("infercnvpy", "cnvturbo")
 SURE_AT_MRD = 0.9
 REAL = "imposed_t_cells"
 CAPTURE = {"ambient": [0.02, 0.10], "doublet_rate": 0.03, "dying": 0.04, "empty": 0.05}
-_DRAWN: dict[int, Cells] = {}
+#: Cells of the present seed, simulated and imposed; worker processes inherit them.
+_DRAWN: dict[str, Cells] = {}
 
 
 def cohort(seed: int, data: Path | None, kinds: Sequence[str]) -> Cells:
@@ -97,7 +98,7 @@ def judged(answer: pd.DataFrame, case: Case) -> dict[str, Any]:
 def run_patient(job: tuple[int, str, tuple[str, ...]]) -> list[dict[str, Any]]:
     """Ours, the oracle and the peers on one patient."""
     seed, patient, tools = job
-    case = case_of(_DRAWN[seed] if patient != "REAL" else _DRAWN[-seed], patient, name=patient)
+    case = case_of(_DRAWN["imposed" if patient == "REAL" else "simulated"], patient, name=patient)
     name = REAL if patient == "REAL" else patient
     rows = []
 
@@ -139,10 +140,10 @@ def run(
     for seed in seeds:
         started = time.monotonic()
         _DRAWN.clear()
-        _DRAWN[seed] = cohort(seed, data, kinds)
-        people = [p for p in dict.fromkeys(_DRAWN[seed].obs["patient"]) if p not in _DRAWN[seed].donors]
+        simulated = _DRAWN["simulated"] = cohort(seed, data, kinds)
+        people = [p for p in dict.fromkeys(simulated.obs["patient"]) if p not in simulated.donors]
         if data is not None and "real" in kinds:
-            _DRAWN[-seed] = imposed.cells_of(data, seed=seed)
+            _DRAWN["imposed"] = imposed.cells_of(data, seed=seed)
             people.append("REAL")
         jobs = [(seed, p, tools if seed == seeds[0] else ()) for p in people]
         with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("fork")) as pool:

@@ -3,8 +3,8 @@
     PYTHONPATH=workflow/lib python benchmarks/trees.py --seeds 21 22 23 --out benchmarks/results
 
 Cell types and malignant calls are the true ones, so that their errors are not counted here. The tree is judged twice:
-given the true clone of every cell (the tree alone), and given the clones that were inferred. The ceiling is parsimony
-on the true copies: two clones may gain the same arm, which no tree of copies can tell.
+given the true clone of every cell (the tree alone), and given the clones that were inferred. The ceiling is the tree
+of the true copies: two clones may gain the same arm, which no tree of copies can tell.
 """
 
 from __future__ import annotations
@@ -17,20 +17,13 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 
-from marrowclone.clones.infer import calibrated_captures, infer_clones, usable
 from marrowclone.clones.profiles import PROFILE_COLUMNS
-from marrowclone.copy_number import store
 from marrowclone.copy_number.arms import ALL, call_genome
-from marrowclone.copy_number.baseline import read_baseline, usable_genes
-from marrowclone.copy_number.exclusions import exclusion_reasons
-from marrowclone.copy_number.reference import patient_signal
 from marrowclone.copy_number.states import GAIN, LOSS, NEUTRAL, expected_log2_ratio
 from marrowclone.evolution.tree import build_tree
-from marrowclone.resources import RESOURCES, gene_table, read_resource
 from marrowclone.score import trees
 from marrowclone.score.calibration import reliability
 from marrowclone.score.clones import match_clones
@@ -38,7 +31,7 @@ from marrowclone.score.shares import jeffreys
 from marrowclone.simulate import simulate
 from marrowclone.simulate.events import arm_states
 from suite.case import QUERY, Case, case_of, usable_cells
-from suite.methods import defaults
+from suite.methods import clones_of, defaults, ground
 
 #: Non-Ig UMI of a plasma cell, and captures as the simulator counts them.
 DEPTH, CELLS = 4800, 0.3
@@ -111,27 +104,12 @@ def _kept(options: argparse.Namespace, seed: int) -> list[Given]:
 
 def inputs_of(case: Case, *, seed: int) -> list[Given]:
     """Arms, profiles and cells of one patient: with the true clones, and with the inferred ones."""
-    var = gene_table().set_index("symbol").assign(measured=True)
-    genes = usable_genes(var, exclusion_reasons(var, read_resource(RESOURCES / "cnv_exclusions.tsv")))
-    settings = defaults("copy_number")
     rows = np.flatnonzero((case.obs["role"] != "").to_numpy())
-    counts, cells = case.counts[rows], case.obs.iloc[rows].reset_index(drop=True)
-    found = patient_signal(
-        ad.AnnData(X=counts, obs=cells.set_index("cell", drop=False)[["sample"]], var=var), cells, genes,
-        patient=case.patient, donors=list(case.donors), settings=settings["infer_signal"],
-        calls=settings["call_malignant"], seed=seed,
-    )  # fmt: skip
-    if found is None:
-        return []
-    baseline = store.baseline_of(found)
-    flags, expected = read_baseline(baseline, var.index)
+    case = replace(case, counts=case.counts[rows], obs=case.obs.iloc[rows].reset_index(drop=True))
+    on, cells = ground(case, seed=seed), case.obs
     own = cells[(cells["role"] == QUERY) & cells["malignant"]].sort_values("cell").reset_index(drop=True)
-    part = counts[pd.Index(cells["cell"]).get_indexer(own["cell"])]
-    reference = baseline.set_index("symbol")["reference"].reindex(var.index).fillna(0.0)
-    inferred = infer_clones(
-        part, own[["cell", "sample"]], usable(var, flags["used"]), calibrated_captures(expected, reference),
-        settings=defaults("clones")["infer_clones"], seed=seed,
-    ).cells  # fmt: skip
+    part = case.counts[pd.Index(cells["cell"]).get_indexer(own["cell"])]
+    inferred = clones_of(case, on, own[["cell", "sample"]], seed=seed)
     true = own[["cell", "sample", "clone"]]
     beside = inferred.merge(own[["cell", "clone"]].rename(columns={"clone": "true"}), on="cell")
     matched = match_clones(beside[beside["clone"] != ""].rename(columns={"clone": "estimated"}))
@@ -142,8 +120,8 @@ def inputs_of(case: Case, *, seed: int) -> list[Given]:
         (TRUE, true, {c: c for c in sorted(set(true["clone"]))}), (INFERRED, inferred, matched),
     ):  # fmt: skip
         genome = call_genome(
-            part, table["sample"], table["clone"], expected, flags, rung=found.reference.rung,
-            settings=settings["call_arms"],
+            part, table["sample"], table["clone"], on.expected, on.used, rung=on.found.reference.rung,
+            settings=defaults("copy_number")["call_arms"],
         )  # fmt: skip
         profiles = genome.segments.rename(columns={"group": "clone"})
         profiles = profiles.loc[profiles["clone"] != ALL, list(PROFILE_COLUMNS)].reset_index(drop=True)

@@ -1,5 +1,7 @@
 """Learn a patient's clones over all timepoints together and assign its malignant cells."""
 
+import os
+
 from marrowclone import tables
 from marrowclone.cells.matrix import read_cells
 from marrowclone.clones.extra import called_cells, gather, other_cells
@@ -12,6 +14,7 @@ from marrowclone.clones.infer import (
     usable,
 )
 from marrowclone.copy_number.baseline import read_baseline
+from marrowclone.embedding.device import cuda_is_there, device_if_given
 from marrowclone.keys import TABLES
 from marrowclone.run import job
 
@@ -43,6 +46,7 @@ with job(snakemake) as run:
         settings=run.settings,
         seed=run.seed,
         extra=extra,
+        device=device_if_given(run.params.device, available=cuda_is_there, environ=os.environ),
     )
     for row in clones.summary.itertuples():
         run.say(f"{row.clone}: {row.n_cells} cells {row.events} {row.evidence} {row.note}".rstrip())

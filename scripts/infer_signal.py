@@ -10,18 +10,10 @@ from marrowclone.copy_number.baseline import BASELINE_COLUMNS, usable_genes
 from marrowclone.copy_number.exclusions import exclusion_reasons
 from marrowclone.copy_number.profile_file import read_profile
 from marrowclone.copy_number.reference import patient_signal
-from marrowclone.embedding.device import device_if_given
+from marrowclone.embedding.device import cuda_is_there, device_if_given
 from marrowclone.keys import TABLES
 from marrowclone.resources import read_resource
 from marrowclone.run import job
-
-
-def cuda() -> bool:
-    """Whether torch sees a GPU; torch is loaded only where one may be used."""
-    import torch
-
-    return torch.cuda.is_available()
-
 
 with job(snakemake) as run:
     patient = run.wildcards["patient"]
@@ -49,7 +41,7 @@ with job(snakemake) as run:
         profile=profile,
         markers=read_resource(run.input.markers),
         threads=run.threads,
-        device=device_if_given(run.params.device, available=cuda, environ=os.environ),
+        device=device_if_given(run.params.device, available=cuda_is_there, environ=os.environ),
     )
     reference = store.reference_table(found, patient=patient, tumour_types=run.params.tumour_cell_types)
     run.say(f"reference {reference['rung'][0]}: {reference['reason'][0]}")

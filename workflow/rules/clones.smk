@@ -33,6 +33,7 @@ rule infer_clones:
         extra=extra_evidence,
         code=code("infer_clones"),
         seed=config["seed"],
+        device=config["device"],
     script:
         "../../scripts/infer_clones.py"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from marrowclone.clones.infer import (
     infer_clones,
     malignant_cells,
 )
+from marrowclone.clones.select import LEAST, part_of
 from unit.clones.clone_generator import Patient, make_patient
 
 SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "clones.schema.yaml"
@@ -195,3 +197,20 @@ def test_captures_without_an_effect_of_their_own_are_dropped() -> None:
     assert list(calibrated_captures(expected, reference).columns) == ["s1"]
     # when no capture has one they are comparable with each other after all
     assert list(calibrated_captures(expected[["s2"]], reference).columns) == ["s2"]
+
+
+def test_searched_on_a_part_the_clones_of_all_cells_are_the_same(two: Patient, two_found: Clones) -> None:
+    found = run(two, search_cells=200)
+    assert found.selection["note"].str.contains("of 375 cells").any(), "the search was not on a part"
+    same = found.cells["best_clone"].to_numpy() == two_found.cells["best_clone"].to_numpy()
+    assert same.mean() > 0.98
+    assert len(found.cells) == len(two_found.cells)
+
+
+def test_no_capture_is_left_out_of_a_part() -> None:
+    sample = np.repeat([0, 1, 2], [3000, 700, 12])
+    frame = SimpleNamespace(evidence=SimpleNamespace(sample=sample, samples=("a", "b", "c")))
+    rows = part_of(frame, 1000, seed=3)
+    assert list(np.bincount(sample[rows])) == [round(3000 * 1000 / 3712), LEAST, 12]
+    assert (np.diff(rows) > 0).all()
+    assert part_of(frame, 5000, seed=3) is None

@@ -14,10 +14,12 @@ from scipy import sparse
 
 from .levels import weighted_median
 
-#: Counts of both clones together from which a gene has a say.
-MIN_COUNTS = 20
-#: No gene has more than this many times the median gene's say.
+#: Counts of both clones together from which a gene has a say; fewer genes than this have no middle worth the name. [J]
+MIN_COUNTS, MIN_GENES = 20, 10
+#: No gene has more than this many times the median gene's say. [J]
 MAX_SAY = 4.0
+#: Share of the smaller clone's depth that must stand beside the other clone for captures to be told apart. [J]
+MIN_SHARED = 0.05
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,6 @@ def typical_shift(
     if here.sum() < MIN_GENES or elsewhere.sum() < MIN_GENES:
         return float("nan")
     return _middle(ratio[here], say[here]) - _middle(ratio[elsewhere], say[elsewhere])
-
-
-#: Fewer genes than this have no middle worth the name.
-MIN_GENES = 10
-#: Share of the smaller clone's depth that must stand beside the other clone in the same capture.
-MIN_SHARED = 0.05
 
 
 def _middle(ratio: np.ndarray, say: np.ndarray) -> float:

@@ -139,7 +139,6 @@ def build_frame(evidence: Evidence, *, settings: Mapping[str, Any], device: str 
     """
     e = evidence
     n_samples, n_segments = e.share.shape
-    trunk = np.zeros(n_segments)
     observed, expected = e.counts.sum(axis=0), e.total @ e.share[e.sample]
     trunk = np.log(np.maximum(observed, 1e-9) / np.maximum(expected, 1e-9))
     base = np.where(e.referenced, float(settings["capture_sd"]), float(settings["capture_sd_unreferenced"]))

@@ -82,10 +82,10 @@ def unresolved(frame: Frame, fit: Fit, *, settings: Mapping[str, Any]) -> tuple[
 
 
 def genes_agree(frame: Frame, fit: Fit, i: int, j: int, d_prime: float, *, settings: Mapping[str, Any]) -> bool:
-    """Whether clones i and j differ on one arm by ``min_d_prime_agreed``, and its middle gene by half as much.
+    """Whether clones i and j differ on one arm by ``min_d_prime_agreed``, and its middle gene by enough of that.
 
-    In a split of one population by a programme the middle gene hardly moves, so that no programme of few genes passes
-    for a clone however large it is.
+    Enough is ``min_agreement`` of the arm's shift. In a split of one population by a programme the middle gene hardly
+    moves, so that no programme of few genes passes for a clone however large it is.
     """
     apart = np.abs(fit.mu[i] - fit.mu[j]) > 1e-6
     if apart.sum() != 1 or d_prime < float(settings["min_d_prime_agreed"]) or frame.evidence.genes is None:
@@ -94,11 +94,7 @@ def genes_agree(frame: Frame, fit: Fit, i: int, j: int, d_prime: float, *, setti
     shift = typical_shift(
         frame.evidence.genes, frame.evidence.sample, fit.posterior[:, i], fit.posterior[:, j], b, np.flatnonzero(~apart)
     )
-    return bool(shift / (fit.mu[i, b] - fit.mu[j, b]) >= MIN_AGREED)
-
-
-#: Share of the arm's shift that its middle gene must show. [J]
-MIN_AGREED = 0.5
+    return bool(shift / (fit.mu[i, b] - fit.mu[j, b]) >= float(settings["min_agreement"]))
 
 
 def resolve(frame: Frame, fit: Fit, *, settings: Mapping[str, Any]) -> tuple[Fit, list[str]]:

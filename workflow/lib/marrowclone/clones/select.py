@@ -33,7 +33,7 @@ class Selection:
     fit
         the chosen model, all of whose clones pass the resolution rule.
     table
-        k, log_likelihood, n_parameters, bic, delta_bic, smallest, resolvable, chosen, note; a row per K.
+        k, log_likelihood, n_parameters, bic, smallest, resolvable, chosen, note; a row per K.
     notes
         what was merged and why.
     fits
@@ -99,7 +99,7 @@ def part_of(frame: Frame, most: int, *, seed: int) -> np.ndarray | None:
     return np.sort(np.concatenate(rows))
 
 
-#: A capture of no more cells takes part in the search as a whole.
+#: A capture of no more cells takes part in the search as a whole. [J]
 LEAST = 500
 
 

@@ -27,7 +27,7 @@ GATES: tuple[str, ...] = (
     "candidate_sustained_months", "candidate_free_months", "stable_months", "cure_free_months", "stale_months",
 )  # fmt: skip
 LOGS: tuple[str, ...] = ("depth_start", "control_floor_log10")
-#: Q of which a landmark without a form is given in :data:`SICKEST`: this quantile of the Q of all that have one.
+#: Q of which a landmark without a form is given in :data:`SICKEST`: this quantile of the Q of all that have one. [J]
 LOW_QUANTILE = 0.25
 
 

@@ -72,3 +72,10 @@ def device_if_given(wanted: str, *, available: Callable[[], bool], environ: Mapp
     if gpu_was_given(environ):
         return choose_device(wanted, available=available(), environ=environ)
     return "cuda" if wanted == "cuda" and available() else "cpu"
+
+
+def cuda_is_there() -> bool:
+    """Whether torch sees a GPU; torch is loaded only where it is asked."""
+    import torch
+
+    return torch.cuda.is_available()

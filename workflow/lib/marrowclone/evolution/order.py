@@ -11,11 +11,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-#: Cells from which a clone counts as seen on a day (science 4.5): fewer may be misassigned.
-SEEN = 3
-#: An ancestor that was there would have been missed with less than this probability.
-MISSED = 0.05
-
 
 @dataclass(frozen=True)
 class Conflict:
@@ -46,9 +41,14 @@ class Sightings:
         cell, sample, clone ("" unassigned: such cells say nothing).
     days
         day of each sample.
+    min_cells
+        cells from which a clone counts as seen on a day: fewer may be misassigned.
+    max_missed
+        an ancestor that was there would have been missed with less than this probability.
     """
 
-    def __init__(self, cells: pd.DataFrame, days: Mapping[str, int]) -> None:
+    def __init__(self, cells: pd.DataFrame, days: Mapping[str, int], *, min_cells: int, max_missed: float) -> None:
+        self.min_cells, self.max_missed = min_cells, max_missed
         known = cells.loc[cells["clone"] != ""]
         day = known["sample"].map(days)
         self.counts = pd.crosstab(day, known["clone"]).sort_index()
@@ -64,7 +64,7 @@ class Sightings:
         if ancestor not in self.first or descendant not in self.first:
             return None
         first = self.first[ancestor]
-        early = self.counts.index[(self.counts[descendant] >= SEEN) & (self.counts.index < first)]
+        early = self.counts.index[(self.counts[descendant] >= self.min_cells) & (self.counts.index < first)]
         if not len(early):
             return None
         born = int(early[0])
@@ -72,7 +72,7 @@ class Sightings:
         n = int(before.sum())
         fraction = float(self.counts.loc[first, ancestor] / self.total[first])
         missed = (1 - fraction) ** n
-        return Conflict(descendant, ancestor, born, first, n, fraction, missed) if missed < MISSED else None
+        return Conflict(descendant, ancestor, born, first, n, fraction, missed) if missed < self.max_missed else None
 
     def conflicts(self, parents: Mapping[str, str]) -> list[Conflict]:
         """All conflicts of a tree {clone or ancestor: parent}, each clone against all that stand above it."""

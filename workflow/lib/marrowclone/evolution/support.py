@@ -25,7 +25,6 @@ def add_support(
     *,
     n_bootstrap: int,
     seed: int,
-    trust: float = 1.0,
 ) -> None:
     """Share of bootstrap samples in which a branch's clones stand together on at least one event.
 
@@ -37,7 +36,7 @@ def add_support(
     n_units = len(characters.units)
     for model, weights in _samples(characters, steps, n_bootstrap, seed):
         score = np.stack([(model.score(t) * weights).sum(axis=0) for t in trees])  # trees x samples
-        share = np.exp(trust * (score - score.max(axis=0)))
+        share = np.exp(score - score.max(axis=0))
         share /= share.sum(axis=0)
         for r in range(share.shape[1]):
             order = np.argsort(-share[:, r], kind="stable")[:MOST_TREES]

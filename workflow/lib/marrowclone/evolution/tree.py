@@ -52,7 +52,7 @@ def build_tree(
         day of each sample.
     settings
         section ``evolution.build_tree``: event_cost, recurrent_cost, recurrent_share, reversal_factor, time_cost,
-        n_bootstrap, exhaustive_up_to, beam.
+        min_seen_cells, max_missed, n_bootstrap, exhaustive_up_to, beam.
     seed
         for the bootstrap.
 
@@ -66,7 +66,7 @@ def build_tree(
     names = clone_order(cells)
     if not names:
         return pd.DataFrame(columns=list(TREE_COLUMNS)), f"{ROOT};\n"
-    seen = Sightings(cells, days)
+    seen = Sightings(cells, days, min_cells=int(settings["min_seen_cells"]), max_missed=float(settings["max_missed"]))
     measured = set(read_characters(arms, profiles, names).measured(names))
     clones = [c for c in names if c in measured]
     if not clones:
