@@ -30,7 +30,7 @@ rule infer_clones:
     threads: 1
     params:
         settings=settings("infer_clones"),
-        extra=extra_evidence,
+        extra=lambda wildcards: extra_of(wildcards.patient),
         code=code("infer_clones"),
         seed=config["seed"],
         device=config["device"],
@@ -84,7 +84,7 @@ rule call_alleles:
     params:
         settings=settings("call_alleles"),
         reading=settings("infer_clones"),
-        extra=extra_evidence,
+        extra=lambda wildcards: extra_of(wildcards.patient),
         code=code("call_alleles"),
         seed=config["seed"],
     script:

@@ -43,19 +43,10 @@ ENVIRONMENT = str(
     )
 )
 # For --sdm apptainer: the image, built from the same locks; an image of other locks is refused.
-IMAGE = None
-if containers.is_asked(workflow):
-    IMAGE = containers.image_location(config["image"])
-    try:
-        if MAIN_PROCESS:
-            containers.check_location(IMAGE, device=config["device"])
-        containers.export(
-            os.environ,
-            values=[config, COHORT.samples.to_dict("list")],
-            device=config["device"],
-        )
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
+try:
+    IMAGE = containers.image_of_run(workflow, config, COHORT.samples)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
 
 
 container: IMAGE
@@ -114,23 +105,16 @@ def extra_of(patient):
     return COHORT.extra_of(patient, settings("infer_clones")["evidence"])
 
 
-def extra_evidence(wildcards):
-    """:func:`extra_of` the wildcard's patient."""
-    return extra_of(wildcards.patient)
-
-
 def extra_files(kind):
     """Input function: the files of that kind of the wildcard's patient; nothing without any."""
-    return lambda wildcards: extra_files_of(extra_evidence(wildcards).get(kind, {}))
+    return lambda wildcards: extra_files_of(extra_of(wildcards.patient).get(kind, {}))
 
 
 def with_extra(kind, pattern):
     """Input function: a file that is read where the wildcard's patient has that kind of evidence; nothing without."""
-    return lambda wildcards: (
-        [pattern.format(patient=wildcards.patient)]
-        if kind in extra_evidence(wildcards)
-        else []
-    )
+    return lambda wildcards: [
+        pattern.format(patient=p) for p in [wildcards.patient] if kind in extra_of(p)
+    ]
 
 
 def of_patient(pattern):

@@ -8,12 +8,15 @@ each process of the workflow sets for the jobs that it starts, on a cluster's no
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from .environment import Image, check_image
 from .errors import UserError, did_you_mean, shown
@@ -31,6 +34,30 @@ _MOST_LINKS = 1000
 def is_asked(workflow: Any) -> bool:
     """Whether Snakemake was started with ``--sdm apptainer``."""
     return any(method.name == "APPTAINER" for method in workflow.deployment_settings.deployment_method)
+
+
+def image_of_run(workflow: Any, config: Mapping[str, Any], samples: pd.DataFrame) -> str | None:
+    """The image that ``container:`` takes, after the jobs' variables are set; None without ``--sdm apptainer``.
+
+    Parameters
+    ----------
+    workflow
+        Snakemake's; only its main process looks at the image, a job on a node looks at the one around it.
+    config, samples
+        checked configuration and sample sheet: what they name has to be visible inside.
+
+    Raises
+    ------
+    UserError
+        as :func:`check_location`, :func:`program` and :func:`folders_of`.
+    """
+    if not is_asked(workflow):
+        return None
+    image = image_location(config["image"])
+    if workflow.is_main_process:
+        check_location(image, device=config["device"])
+    export(os.environ, values=[config, samples.to_dict("list")], device=config["device"])
+    return image
 
 
 def image_location(setting: str | None) -> str:
