@@ -122,6 +122,10 @@ benchmark-clonality: $(STAMP) ## light chains, clonotypes, TC class and identity
 benchmark-clones: peers ## clones of true malignant cells beside what dosage allows and today's tools (SEEDS="1 2", ARGS="--cells 20000")
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/clones.py --cores $(CORES) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
+.PHONY: benchmark-expression
+benchmark-expression: $(STAMP) ## genes and programmes of clones, on real cells with imposed differences (ARGS="--seeds 1 2")
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/expression.py $(ARGS)
+
 .PHONY: benchmark-trees
 benchmark-trees: $(STAMP) ## the clones' tree on simulated patients of known trees (SEEDS="21 22 23", ARGS=...)
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/trees.py --seeds $(or $(SEEDS),21 22 23) --cores $(CORES) --out benchmarks/results $(ARGS)

@@ -89,3 +89,29 @@ rule call_alleles:
         seed=config["seed"],
     script:
         "../../scripts/call_alleles.py"
+
+
+rule express_clones:
+    """Genes and programmes in which each clone differs from the patient's others, and what its copies explain of it."""
+    input:
+        counts=counts_of_patient,
+        cells="results/clones/{patient}.cells.tsv.gz",
+        profiles="results/clones/{patient}.profiles.tsv",
+        programmes=resource("programmes.tsv"),
+        gene_sets=list(settings("assess_states")["gene_sets"].values()),
+    output:
+        markers="results/clones/{patient}.markers.tsv.gz",
+        pseudobulk="results/clones/{patient}.pseudobulk.tsv.gz",
+    log:
+        "logs/express_clones/{patient}.log",
+    benchmark:
+        "benchmarks/express_clones/{patient}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        settings=settings("express_clones"),
+        code=code("express_clones"),
+        seed=config["seed"],
+    script:
+        "../../scripts/express_clones.py"

@@ -18,7 +18,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
         "check_identity",
     ),
     "copy_number": ("infer_signal", "call_malignant", "call_arms"),
-    "clones": ("infer_clones", "profile_clones", "call_alleles"),
+    "clones": ("infer_clones", "profile_clones", "call_alleles", "express_clones"),
     "evolution": (
         "build_tree",
         "estimate_fractions",
@@ -91,6 +91,10 @@ TABLES: dict[str, tuple[str, ...]] = {
     "clones.alleles": (
         "clone", "chromosome", "arm", "call", "posterior", "b_allele", "lower", "upper", "state", "n_snps", "n_reads",
         "n_cells",
+    ),
+    "clones.markers": (
+        "clone", "symbol", "kind", "log2_fold", "lower", "upper", "fdr", "dosage_log2", "residual_log2", "residual_fdr",
+        "call",
     ),
     "evolution.tree": ("branch", "parent", "events", "support"),
     "evolution.fractions": (

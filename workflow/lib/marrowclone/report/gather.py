@@ -92,6 +92,7 @@ class Patient:
     clone_cells: pd.DataFrame = field(default_factory=lambda: empty("clones.cells"))
     profiles: pd.DataFrame = field(default_factory=lambda: empty("clones.profiles"))
     alleles: pd.DataFrame = field(default_factory=lambda: empty("clones.alleles"))
+    markers: pd.DataFrame = field(default_factory=lambda: empty("clones.markers"))
     tree: pd.DataFrame = field(default_factory=lambda: empty("evolution.tree"))
     fractions: pd.DataFrame = field(default_factory=lambda: empty("evolution.fractions"))
     burden: pd.DataFrame = field(default_factory=lambda: empty("evolution.burden"))
@@ -140,6 +141,7 @@ PATIENT_TABLES: dict[str, str] = {
     "clone_cells": "clones.cells",
     "profiles": "clones.profiles",
     "alleles": "clones.alleles",
+    "markers": "clones.markers",
     "tree": "evolution.tree",
     "fractions": "evolution.fractions",
     "burden": "evolution.burden",

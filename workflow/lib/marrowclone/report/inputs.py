@@ -30,6 +30,7 @@ SUFFIXES: dict[str, str] = {
     "alleles": "alleles.tsv",
     "selection": "selection.tsv",
     "summary": "summary.tsv",
+    "markers": "markers.tsv.gz",
     "tree": "tree.tsv",
     "fractions": "fractions.tsv",
     "burden": "burden.tsv",

@@ -8,6 +8,7 @@ from ..keys import MALIGNANT, NORMAL, UNASSIGNED
 from . import words
 from .alleles import allele_note, allele_table, evidence_note
 from .blocks import Mark, Section, Table
+from .clone_expression import expression_note, expression_table
 from .events import events_table
 from .evidence import number_of_clones
 from .figures import clones as clone_figures
@@ -269,4 +270,7 @@ def clones_section(patient: Patient) -> Section:
         )  # fmt: skip
     section.notes += [text for text in [evidence_note(patient)] if text]
     section.tables += number_of_clones(patient)
+    if len(patient.markers):
+        section.notes.append(expression_note(patient.markers))
+        section.tables.append(expression_table(patient.markers))
     return section
