@@ -14,6 +14,7 @@ from ..keys import TABLES
 from .burden import BLOOD, NO_SOURCE, SORTED, SORTED_OUT, Reading, choose, marrow_readings, match_days, mrd_readings
 from .capture import Capture, ErrorRates, allow_for_hidden, capture_reading, clonal_share, count_cells, error_rates
 from .fractions import SampleFractions, estimate_fractions, fraction_bounds, stream
+from .serum import serum_readings
 from .statistics import Array
 
 #: Columns of the draws (contract 6).
@@ -149,6 +150,25 @@ def patient_burden(
         *mrd_readings(mrd, patient, settings=settings, seed=seed),
         *marrow_readings(response, patient, shares=shares, settings=settings, seed=seed),
     ]
+    out = _by_sample(sheet, external, days, captures, rates, window, settings=settings, seed=seed)
+    serum = serum_readings(response, patient, marrow=out, settings=settings, seed=seed)
+    if serum:
+        out = _by_sample(sheet, [*external, *serum], days, captures, rates, window, settings=settings, seed=seed)
+    return sorted(out, key=lambda r: (r.day, r.sample, r.rung, r.source, r.note))
+
+
+def _by_sample(
+    sheet: Sequence[Sample],
+    external: Sequence[Reading],
+    days: Sequence[int],
+    captures: Mapping[str, Capture],
+    rates: ErrorRates,
+    window: Mapping[str, int],
+    *,
+    settings: Mapping[str, Any],
+    seed: int,
+) -> list[Reading]:
+    """Every reading with its sample, and which one each sample uses; on a day without sample the best of that day."""
     matched = match_days(external, days, **window)
     out: list[Reading] = []
     for row in sheet:
@@ -158,7 +178,7 @@ def patient_burden(
     loose = [r for d, r in matched if d is None]
     for day in sorted({r.day for r in loose}):
         out += choose([r for r in loose if r.day == day])
-    return sorted(out, key=lambda r: (r.day, r.sample, r.rung, r.source, r.note))
+    return out
 
 
 def _own_reading(

@@ -19,7 +19,9 @@ from .fractions import stream
 from .statistics import Array, jeffreys_draws, on_day, zero_of_n_upper
 
 #: Height on the ladder; the lowest number is used. Those without one are shown, never used.
-LADDER = {"NGS": 0, "ASO-qPCR": 0, "NGF": 1, "flow": 1, "scRNA": 2, "aspirate": 3, "biopsy": 4}
+LADDER = {
+    "NGS": 0, "ASO-qPCR": 0, "NGF": 1, "flow": 1, "scRNA": 2, "aspirate": 3, "biopsy": 4, "M-protein": 5, "FLC": 6,
+}  # fmt: skip
 SORTED = "none: CD138-sorted"
 SORTED_OUT = "none: CD138-depleted"
 BLOOD = "none: blood"

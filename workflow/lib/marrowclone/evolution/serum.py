@@ -1,0 +1,133 @@
+"""Burden from the blood: M-protein or free light chains against the patient's own baseline (science 4.4).
+
+The lowest rung of the ladder: what the serum held on a day when the marrow was measured too says how much burden a
+gram stands for. Used only where a sample has nothing better, as a CD138-sorted one without any assay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .burden import LADDER, Reading, blur
+from .fractions import stream
+from .statistics import on_day
+
+M_PROTEIN, FLC = "M-protein", "FLC"
+#: Measurable disease by IMWG (Kumar 2016) [M-H]: below it a level is no yardstick. g/L and mg/L.
+MEASURABLE = {M_PROTEIN: 10.0, FLC: 100.0}
+
+
+@dataclass(frozen=True)
+class Level:
+    """One serum measurement: g/L of M-protein, or mg/L by which one light chain exceeds the other."""
+
+    day: int
+    source: str
+    value: float
+
+
+def serum_levels(response: pd.DataFrame, patient: str) -> list[Level]:
+    """Every M-protein and light-chain difference of a patient, in day order.
+
+    The difference is taken from the chain that is higher where the patient's difference is largest; a chain that is
+    lower on another day counts as none.
+    """
+    found, chains = [], []
+    for row in on_day(response, patient).to_dict("records"):
+        m = _number(row.get("m_protein"))
+        if not math.isnan(m):
+            found.append(Level(int(row["day"]), M_PROTEIN, m * (10.0 if row.get("m_protein_unit") == "g/dL" else 1.0)))
+        kappa, light = _number(row.get("kappa_flc")), _number(row.get("lambda_flc"))
+        if not (math.isnan(kappa) or math.isnan(light)):
+            chains.append((int(row["day"]), kappa - light))
+    seen = 0.0
+    for day, difference in chains:
+        # the chain is told from what was known by then: a later row changes no earlier reading
+        seen = difference if abs(difference) > abs(seen) else seen
+        found.append(Level(day, FLC, max(0.0, difference if seen >= 0 else -difference)))
+    return sorted(found, key=lambda level: (level.day, level.source))
+
+
+def serum_readings(
+    response: pd.DataFrame,
+    patient: str,
+    *,
+    marrow: Sequence[Reading],
+    settings: Mapping[str, Any],
+    seed: int,
+) -> list[Reading]:
+    """A reading per serum level after its baseline.
+
+    Parameters
+    ----------
+    marrow
+        readings of the marrow; those in use that are no mere bounds can be a baseline: the first with a measurable
+        level at most ``days_before`` days before it, or on its day.
+    settings
+        section ``evolution.estimate_fractions``.
+
+    Notes
+    -----
+    Draws are those of the baseline times the ratio of levels, so that an error of the baseline cancels in growth from
+    there on. A level that fell by more than a quarter within ``serum_lag_days`` may lag behind the burden (IgG's
+    half-life is some three weeks): its error is doubled. Levels below the assay's limit are upper bounds.
+    """
+    levels = serum_levels(response, patient)
+    readings = []
+    for source, key in ((M_PROTEIN, "m_protein"), (FLC, "flc")):
+        mine = [level for level in levels if level.source == source]
+        base = _baseline(mine, marrow, before=settings["days_before"])
+        if base is None:
+            continue
+        yardstick, own = base
+        limit = settings[f"{key}_limit"]
+        for level in mine:
+            if level.day > max(yardstick.day, own.day):
+                readings.append(_reading(level, yardstick, own, mine, limit, key, settings, seed))
+    return readings
+
+
+def _baseline(levels: Sequence[Level], marrow: Sequence[Reading], *, before: int) -> tuple[Level, Reading] | None:
+    usable = [r for r in marrow if r.used and r.draws is not None and not r.censored and r.source.split()[0] in LADDER]
+    for reading in sorted(usable, key=lambda r: (r.day, r.rung)):
+        near = [
+            level for level in levels
+            if 0 <= reading.day - level.day <= before and level.value >= MEASURABLE[level.source]
+        ]  # fmt: skip
+        if near:
+            return near[-1], reading
+    return None
+
+
+def _reading(
+    level: Level, yardstick: Level, own: Reading, levels: Sequence[Level], limit: float, key: str,
+    settings: Mapping[str, Any], seed: int,
+) -> Reading:  # fmt: skip
+    assert own.draws is not None
+    unit = "g/L" if level.source == M_PROTEIN else "mg/L"
+    rng = stream(seed, "burden", level.source, level.day, level.value)
+    notes = [f"{level.value:.3g} {unit} against {yardstick.value:.3g} on day {yardstick.day} ({own.source})"]
+    scale = float(np.median(own.draws)) / yardstick.value
+    bound = min(1.0, limit * scale)
+    sd = settings[f"{key}_log10_sd"]
+    if level.value < limit:
+        notes.append(f"below {limit:g} {unit}")
+        raw = own.draws * rng.gamma(0.5, size=own.draws.size) * (limit / yardstick.value) / 3.0
+        raw = np.clip(raw, np.finfo(float).tiny, 1.0)
+        return Reading(level.day, level.source, blur(raw, log10_sd=sd, rng=rng), True, bound, "; ".join(notes))
+    recent = [e.value for e in levels if 0 < level.day - e.day <= settings["serum_lag_days"]]
+    if level.source == M_PROTEIN and recent and level.value < 0.75 * max(recent):
+        sd *= 2
+        notes.append("falling: lags behind the burden")
+    draws = blur(own.draws * (level.value / yardstick.value), log10_sd=sd, rng=rng)
+    return Reading(level.day, level.source, draws, False, bound, "; ".join(notes))
+
+
+def _number(value: object) -> float:
+    return math.nan if value is None or value is pd.NA or value == "" else float(value)  # type: ignore[arg-type]
