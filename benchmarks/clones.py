@@ -46,8 +46,8 @@ from suite.run import checked
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
-#: Tools that are given the same cells; other peers have no clones or take an hour.
-TOOLS = ("infercnvpy", "cnvturbo")
+#: Tools that are given the same cells, with normal plasma cells as reference; others have no clones or take an hour.
+TOOLS = ("infercnvpy_plasma", "cnvturbo_plasma", "swiftcnv_plasma", "valius-kopya_plasma")
 #: Posterior from which an MRD cell counts as assigned (the question of the issue of sparse timepoints).
 SURE_AT_MRD = 0.9
 REAL = "imposed_t_cells"

@@ -66,9 +66,13 @@ rule estimate_dynamics:
     input:
         draws="results/evolution/{patient}.draws.parquet",
         fractions="results/evolution/{patient}.fractions.tsv",
+        burden="results/evolution/{patient}.burden.tsv",
         therapy=clinical("therapy"),
+        response=clinical("response"),
     output:
         dynamics="results/evolution/{patient}.dynamics.tsv",
+        latent="results/evolution/{patient}.latent.tsv",
+        course="results/evolution/{patient}.course.tsv",
     log:
         "logs/estimate_dynamics/{patient}.log",
     benchmark:
@@ -78,6 +82,7 @@ rule estimate_dynamics:
     threads: 1
     params:
         settings=settings("estimate_dynamics"),
+        readings=settings("estimate_fractions"),
         code=code("estimate_dynamics"),
         seed=config["seed"],
         blood=lambda wildcards: COHORT.blood_samples_of(wildcards.patient),

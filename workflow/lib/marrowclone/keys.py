@@ -109,6 +109,11 @@ TABLES: dict[str, tuple[str, ...]] = {
         "clone", "from_day", "to_day", "growth_per_month", "lower", "upper", "relative_fitness",
         "p_growing", "therapy_context",
     ),
+    "evolution.latent": (
+        "clone", "from_day", "to_day", "growth_per_month", "lower", "upper", "p_growing", "bound", "two_point",
+        "two_point_lower", "two_point_upper", "n_readings",
+    ),
+    "evolution.course": ("day", "burden", "lower", "upper"),
     "evolution.state": (
         "clone", "day", "measure", "value", "lower", "upper", "percentile", "n_cells", "n_used",
     ),

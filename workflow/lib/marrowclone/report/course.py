@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..evolution.gene_sets import CYCLING
+from ..evolution.latent import ALL
 from . import words
 from .blocks import Section, Table
 from .evidence import trajectory_class
@@ -117,12 +118,13 @@ def burden_section(patient: Patient) -> Section:
         return section
     if pd.concat([patient.burden["burden_upper"], patient.fractions["burden_upper"]]).notna().any():
         section.draw(
-            burden_figure.burden(patient.burden, patient.fractions, patient.samples),
+            burden_figure.burden(patient.burden, patient.fractions, patient.samples, patient.course),
             name="burden",
             title="Tumour burden by source and by clone over days, log scale",
             caption="Every source (filled: the one used; open: kept as check; short bar: limit of detection). "
             + ("Below, each clone: burden of the source used times its share. " if len(patient.fractions) else "")
-            + "Bars: 95% intervals.",
+            + "Bars: 95% intervals."
+            + (" Grey: one course through all assays and the serum, with its 95% band." if len(patient.course) else ""),
         )
     else:
         section.blank = "Burden is not assessable: the sources below give no figure."
@@ -190,7 +192,30 @@ def dynamics_section(patient: Patient) -> Section:
                 numeric=frozenset({2, 3, 4, 5}),
             )
         )  # fmt: skip
+    if len(patient.latent):
+        section.tables.append(_latent(patient.latent))
     return section
+
+
+def _latent(table: pd.DataFrame) -> Table:
+    """Growth by the course through all assays beside that between two samples."""
+    rows = [
+        [
+            "all malignant" if r.clone == ALL else str(r.clone),
+            f"{words.number(r.from_day)} to {words.number(r.to_day)}", words.number(r.growth_per_month, 2),
+            words.between(r.lower, r.upper, as_share=False), words.number(r.two_point, 2),
+            words.between(r.two_point_lower, r.two_point_upper, as_share=False), words.number(r.n_readings),
+        ]
+        for r in rows_of(table)
+    ]  # fmt: skip
+    columns = [
+        "Clone", "Days", "Growth by all assays", "95% interval", "By the two samples", "95% interval", "Assays between",
+    ]  # fmt: skip
+    caption = (
+        "Growth per month by one course through all assays and the serum, beside that of the two samples alone. The "
+        "course looks at later days too: it is for looking back, labels and score do not use it. [J]"
+    )
+    return Table(columns, rows, caption=caption, numeric=frozenset({2, 3, 4, 5, 6}), folded=True)
 
 
 def _state(table: pd.DataFrame) -> Table:

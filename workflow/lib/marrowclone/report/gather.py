@@ -97,6 +97,8 @@ class Patient:
     fractions: pd.DataFrame = field(default_factory=lambda: empty("evolution.fractions"))
     burden: pd.DataFrame = field(default_factory=lambda: empty("evolution.burden"))
     dynamics: pd.DataFrame = field(default_factory=lambda: empty("evolution.dynamics"))
+    latent: pd.DataFrame = field(default_factory=lambda: empty("evolution.latent"))
+    course: pd.DataFrame = field(default_factory=lambda: empty("evolution.course"))
     state: pd.DataFrame = field(default_factory=lambda: empty("evolution.state"))
     labels: pd.DataFrame = field(default_factory=lambda: empty("evolution.labels"))
     resistance: pd.DataFrame = field(default_factory=lambda: empty("evolution.resistance"))
@@ -146,6 +148,8 @@ PATIENT_TABLES: dict[str, str] = {
     "fractions": "evolution.fractions",
     "burden": "evolution.burden",
     "dynamics": "evolution.dynamics",
+    "latent": "evolution.latent",
+    "course": "evolution.course",
     "state": "evolution.state",
     "labels": "evolution.labels",
     "resistance": "evolution.resistance",

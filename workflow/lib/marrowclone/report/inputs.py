@@ -35,6 +35,8 @@ SUFFIXES: dict[str, str] = {
     "fractions": "fractions.tsv",
     "burden": "burden.tsv",
     "dynamics": "dynamics.tsv",
+    "latent": "latent.tsv",
+    "course": "course.tsv",
     "state": "state.tsv",
     "labels": "labels.tsv",
     "trajectory": "trajectory.tsv",

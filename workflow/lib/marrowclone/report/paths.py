@@ -33,6 +33,8 @@ PER_PATIENT: dict[str, str] = {
     "fractions": "results/evolution/{patient}.fractions.tsv",
     "burden": "results/evolution/{patient}.burden.tsv",
     "dynamics": "results/evolution/{patient}.dynamics.tsv",
+    "latent": "results/evolution/{patient}.latent.tsv",
+    "course": "results/evolution/{patient}.course.tsv",
     "state": "results/evolution/{patient}.state.tsv",
     "labels": "results/evolution/{patient}.labels.tsv",
     "trajectory": "results/evolution/{patient}.trajectory.tsv",

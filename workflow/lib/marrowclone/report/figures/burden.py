@@ -68,6 +68,16 @@ def _sources(axes: Axes, table: pd.DataFrame, axis: Days) -> None:
         y += lines * LINE + 0.05
 
 
+def _course(axes: Axes, course: pd.DataFrame) -> None:
+    """The line through all assays; the panel keeps the range that the assays gave it."""
+    bottom, top = axes.get_ylim()
+    lower, upper = (course[c].clip(min(bottom, top), max(bottom, top)) for c in ("lower", "upper"))
+    axes.fill_between(course["day"], lower, upper, color=style.MUTED, alpha=0.15, linewidth=0, zorder=0)
+    seen = course["burden"].where(course["burden"] >= min(bottom, top))
+    axes.plot(course["day"], seen, color=style.MUTED, linewidth=1.0, zorder=1)
+    axes.set_ylim(bottom, top)
+
+
 def _clone(axes: Axes, rows: pd.DataFrame, name: str, lowest: float) -> None:
     """One clone's burden over days."""
     floor = log_shares(axes, lowest)
@@ -98,8 +108,12 @@ def _clone(axes: Axes, rows: pd.DataFrame, name: str, lowest: float) -> None:
 
 
 @style.figure
-def burden(table: pd.DataFrame, fractions: pd.DataFrame, samples: pd.DataFrame) -> Figure:
+def burden(
+    table: pd.DataFrame, fractions: pd.DataFrame, samples: pd.DataFrame, course: pd.DataFrame | None = None
+) -> Figure:
     """Draw burden.tsv (above) and the clones' burden of fractions.tsv (a small panel each).
+
+    ``course`` (course.tsv) is the line through all assays with its 95% band, behind them.
 
     Filled markers are the source that the clones' burden rests on; open ones are kept as
     checks. A downward triangle is an upper bound; a short bar is a limit of detection.
@@ -119,6 +133,8 @@ def burden(table: pd.DataFrame, fractions: pd.DataFrame, samples: pd.DataFrame) 
         axes = style.panel(fig, axis.left, head, axis.span, TALL)
         hairlines(axes, days)
         _sources(axes, table, axis)
+        if course is not None and len(course):
+            _course(axes, course)
         axis.dress(axes, labelled=not clones)
         _side(fig, "whole tumour: malignant cells\nper nucleated marrow cell", head + TALL / 2, height)
     lowest = _lowest(known["burden"], known["burden_upper"]) if clones else 1e-6
