@@ -107,12 +107,12 @@ def collect(burden: pd.DataFrame, response: pd.DataFrame, patient: str, *, setti
                     (level.day, math.log10(max(level.value, limit)), sd * (2 if lags else 1), level.value < limit, kind)
                 )
     rows.sort()
-    day, y, sd, censored, kind = (np.array(c) for c in zip(*rows, strict=True)) if rows else ([],) * 5
-    days = sorted({int(d) for d, k in zip(day, kind, strict=True) if k == 0})
-    site = np.array([days.index(int(d)) if k == 0 else -1 for d, k in zip(day, kind, strict=True)], dtype=int)
+    table = pd.DataFrame(rows, columns=["day", "y", "sd", "censored", "kind"])
+    days = sorted(set(table.loc[table["kind"] == 0, "day"]))
+    site = np.where(table["kind"] == 0, np.searchsorted(days, table["day"]), -1).astype(int)
     return Readings(
-        np.asarray(day, dtype=float), np.asarray(y, dtype=float), np.asarray(sd, dtype=float),
-        np.asarray(censored, dtype=bool), np.asarray(kind, dtype=int), site,
+        table["day"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float), table["sd"].to_numpy(dtype=float),
+        table["censored"].to_numpy(dtype=bool), table["kind"].to_numpy(dtype=int), site,
     )  # fmt: skip
 
 
@@ -213,7 +213,7 @@ def latent_growth(
     columns = list(TABLES["evolution.latent"])
     if course is None:
         return pd.DataFrame(columns=columns)
-    two = dynamics.set_index(["clone", "from_day", "to_day"])
+    two = {(r["clone"], r["from_day"], r["to_day"]): r for r in dynamics.to_dict("records")}
     order = stream(seed, "pair", patient).permutation(len(course.draws))
     rows = []
     for first, second in itertools.pairwise(visits):
@@ -226,7 +226,7 @@ def latent_growth(
         for clone in sorted(set(first.fraction) & set(second.fraction), key=natural):
             share = np.log(second.fraction[clone] / first.fraction[clone]) / months
             n = min(len(share), len(whole))
-            mine = two.loc[(clone, first.day, second.day)]
+            mine = two[clone, first.day, second.day]
             absent = {(True, False): "lower", (False, True): "upper", (True, True): "both"}.get(
                 (first.counts.get(clone, 0) == 0, second.counts.get(clone, 0) == 0), ""
             )
