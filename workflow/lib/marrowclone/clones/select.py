@@ -52,6 +52,9 @@ class Selection:
 def select_clones(frame: Frame, *, settings: Mapping[str, Any], seed: int) -> Selection:
     """Fit one clone, two, three ... and choose by the extended BIC among models that may be reported.
 
+    Each clone more has to be worth ``min_bic_gain``: the best of many splits of many arms is tried, and a clone that
+    is not there is worse than one that is found later.
+
     With more than ``search_cells`` cells the search is on a part of them (:func:`part_of`); what it chooses is fitted
     to all, and split further while that helps, so that a clone too small for the part is not lost.
 
@@ -74,7 +77,7 @@ def select_clones(frame: Frame, *, settings: Mapping[str, Any], seed: int) -> Se
         if more is None:
             break
         more, also = resolve(frame, more, settings=settings)
-        if more.k <= fit.k or more.bic(n, frame.n_segments) >= fit.bic(n, frame.n_segments):
+        if more.k <= fit.k or weighed(more, frame, settings) >= weighed(fit, frame, settings):
             break
         fit, notes = more, [*notes, *also]
     allowed = {k: (f, found.allowed[k]) for k, f in fits.items() if k in found.allowed} | {fit.k: (fit, notes)}
@@ -82,6 +85,11 @@ def select_clones(frame: Frame, *, settings: Mapping[str, Any], seed: int) -> Se
     table.loc[table["k"] != fit.k, "note"] += f"; learned on {len(rows)} of {n} cells"
     table["note"] = table["note"].str.removeprefix("; ")
     return Selection(fit, table, [*found.notes, *notes], fits, {k: v for k, (_, v) in allowed.items()})
+
+
+def weighed(fit: Fit, frame: Frame, settings: Mapping[str, Any]) -> float:
+    """Extended BIC of a model, and ``min_bic_gain`` for each of its clones."""
+    return fit.bic(len(frame.evidence.cells), frame.n_segments) + float(settings["min_bic_gain"]) * fit.k
 
 
 def part_of(frame: Frame, most: int, *, seed: int) -> np.ndarray | None:
@@ -152,7 +160,7 @@ def search(frame: Frame, *, settings: Mapping[str, Any], seed: int) -> Selection
         worse = worse + 1 if score[k] > min(score[j] for j in score if j < k) else 0
         if worse == 2:
             break
-    chosen = min(allowed, key=lambda j: (allowed[j][0].bic(n, n_segments), j))
+    chosen = min(allowed, key=lambda j: (weighed(allowed[j][0], frame, settings), j))
     fit, notes = allowed[chosen]
     fits = raw | {k: f for k, (f, _) in allowed.items()}
     table = selection_table(frame, raw, allowed, chosen, settings=settings)
