@@ -129,7 +129,9 @@ def _peer(tool: str, case: Case) -> tuple[pd.DataFrame | None, float]:
         if result.status != "ok":
             print(f"{tool} on {case.patient}: {result.status} {result.error}", flush=True)
             return None, np.nan
-        return read_answer(out, answers=frozenset(("clones",))).cells, result.seconds
+        cells = read_answer(out, answers=frozenset(("clones",))).cells
+        # no peer says how sure it is of a cell's clone
+        return cells.assign(posterior=np.nan), result.seconds
 
 
 def run(
