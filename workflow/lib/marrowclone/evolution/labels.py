@@ -40,6 +40,12 @@ PROBABILITIES = (
 CHANGE = "treatment_change"
 
 
+CLASSES = "therapy_classes"
+#: Treatment over the interval that ends on a day: context, whether it changed within, drug classes.
+Contexts = Mapping[int, tuple[str, bool, str]]
+UNKNOWN_CONTEXT = (UNKNOWN, False, "")
+
+
 @dataclass(frozen=True)
 class Found:
     """One label of one clone at one day."""
@@ -80,8 +86,8 @@ def label_clones(
         "undecided" (probability: the largest of the growth labels) or "not assessable".
     """
     rows: list[dict[str, Any]] = []
-    contexts = {
-        int(row["to_day"]): (str(row["therapy_context"]), bool(row["therapy_change"]))
+    contexts: Contexts = {
+        int(row["to_day"]): (str(row["therapy_context"]), bool(row["therapy_change"]), str(row.get(CLASSES) or ""))
         for row in dynamics.to_dict("records")
     }
     state = pd.DataFrame(columns=TABLES["evolution.state"]) if state is None else state
@@ -93,7 +99,7 @@ def label_clones(
     }
     grown = {
         (clone, visit.day): _probabilities(
-            series[: i + 1], clone, growths[clone, visit.day], patient, response, expected, settings=settings
+            series[: i + 1], clone, growths[clone, visit.day], patient, response, expected, contexts, settings=settings
         )
         for clone in clones
         for i, visit in enumerate(series)
@@ -109,11 +115,13 @@ def label_clones(
             waking = woke(state, clone, rested, visit.day, settings=settings) if rested else None
             if rest.supported is not None:
                 probabilities["p_dormant_supported"] = probabilities["p_dormant_compatible"] if rest.supported else 0.0
-            found = _labels(past, clone, growth, probabilities, rested, contexts, rest, waking, settings=settings)
+            found = _labels(
+                past, clone, growth, probabilities, rested, contexts, rest, waking, expected, settings=settings
+            )
             rested += [visit.day] if any(f.label in (PERSISTENT, DORMANT) for f in found) else []
             for item in found:
                 row = {"clone": clone, "day": visit.day, "label": item.label, "probability": item.probability}
-                change = _changed(*contexts.get(visit.day, (UNKNOWN, False)))
+                change = _changed(*contexts.get(visit.day, UNKNOWN_CONTEXT)[:2])
                 rows.append({**row, "evidence": item.evidence, **probabilities, CHANGE: change})
     frame = pd.DataFrame(rows, columns=[*TABLES["evolution.labels"], *PROBABILITIES, CHANGE])
     return frame.astype({CHANGE: "boolean"})
@@ -147,6 +155,7 @@ def _probabilities(
     patient: str,
     response: pd.DataFrame,
     expected: Mapping[tuple[str, int], float],
+    contexts: Contexts,
     *,
     settings: Mapping[str, Any],
 ) -> dict[str, float]:
@@ -164,10 +173,45 @@ def _probabilities(
             [v.burden[clone] <= settings["low_level"] for v in earlier], axis=0
         )
         result["p_persistent"] = float(low.mean())
-        # a burden below its limit at one end bounds growth on one side only: no word on rest
-        if growth is not None and bound_of(past[-2], past[-1], clone) == "":
-            result["p_dormant_compatible"] = float((low & (np.abs(growth) < two_yearly)).mean())
+        residual = [v for v in earlier if _deep(response, patient, v.day)]
+        stretch = _stretch(past, clone, residual, contexts, settings=settings)
+        if stretch is not None:
+            months = (past[-1].day - stretch[0].day) / DAYS_PER_MONTH
+            rate = two_point_growth(stretch[0].burden[clone], past[-1].burden[clone], months=months)
+            low &= stretch[0].burden[clone] <= settings["low_level"]
+            result["p_dormant_compatible"] = float((low & (np.abs(rate) < two_yearly)).mean())
     return result
+
+
+def _stretch(
+    past: Sequence[Visit], clone: str, residual: Sequence[Visit], contexts: Contexts, *, settings: Mapping[str, Any]
+) -> tuple[Visit, Visit] | None:
+    """First and last visit of the time over which rest is judged.
+
+    From the first that is ``residual`` (a sighting in VGPR or deeper, six months or more ago) under the treatment of
+    now and since the clone was last above the low level, until now; else the last interval.
+
+    Persistence is of sightings six months or more apart (science 4.5), and a burden's error of 0.4 in log10 hides
+    any growth slower than a doubling in two years from an interval of less than two years: rest shows over the
+    whole stretch or not at all. Over a change of treatment an average near zero is no rest. None where no sighting
+    serves: a burden below its limit at one end bounds growth on one side only and says nothing of rest.
+    """
+    now = contexts.get(past[-1].day, UNKNOWN_CONTEXT)
+    same = len(past) - 1
+    while same > 0 and contexts.get(past[same].day, UNKNOWN_CONTEXT) == now and not _changed(*now[:2]):
+        same -= 1
+    # where treatment changed of late the last interval's growth is given all the same; no label follows from it
+    same = min(same, len(past) - 2)
+    starts = {v.day for v in residual} | {past[-2].day}
+    start: Visit | None = None
+    for visit in past[same:-1]:
+        if np.isnan(visit.burden[clone]).any():
+            continue
+        if (visit.burden[clone] > settings["low_level"]).mean() >= settings["probability"]:
+            start = None  # it was high since
+        elif start is None and visit.day in starts and bound_of(visit, past[-1], clone) == "":
+            start = visit
+    return None if start is None or np.isnan(past[-1].burden[clone]).any() else (start, past[-1])
 
 
 def _sightings(
@@ -204,44 +248,53 @@ def _labels(
     growth: Array | None,
     p: Mapping[str, float],
     rested: Sequence[int],
-    contexts: Mapping[int, tuple[str, bool]],
+    contexts: Contexts,
     rest: Rest,
     waking: tuple[float, str] | None,
+    expected: Mapping[tuple[str, int], float],
     *,
     settings: Mapping[str, Any],
 ) -> list[Found]:
     now, least, sure = past[-1], settings["min_cells"], settings["probability"]
     cells = now.counts.get(clone, 0)
     seen_before = [v for v in past[:-1] if v.counts.get(clone, 0) >= least]
+    falling = past[-2].counts.get(clone, 0) >= least and p["p_contracting"] >= sure if len(past) > 1 else False
     if cells == 0 and seen_before:
         lost = _lost(seen_before[-1], now, clone)
         # zero of few cells is what a clone that never changed would show as well
         few = f"{lost.evidence}; too few to tell a loss from chance"
         found = [lost if lost.probability >= sure else Found(NOT_ASSESSABLE, math.nan, few)]
     elif cells < least:
-        return [Found(NOT_ASSESSABLE, math.nan, f"{cells} of {now.n_assigned} cells, fewer than {least}")]
+        few = f"{cells} of {now.n_assigned} cells, fewer than {least}"
+        # what is left of many cells tells of their fall as zero cells do, and of nothing else
+        if not falling or growth is None:
+            return [Found(NOT_ASSESSABLE, math.nan, few)]
+        found = []
     else:
-        found = _history(past, clone, settings=settings)
+        found = _history(past, clone, expected, settings=settings)
     if len(past) < 2:
         return [*found, Found(NOT_ASSESSABLE, math.nan, "growth not assessable: first sampling day")]
     if growth is None:
         missing = np.isnan(past[-2].burden[clone]).any() or np.isnan(now.burden[clone]).any()
         why = "no absolute burden at both ends" if missing else "below the limit or too few cells at both ends"
         return [*found, Found(NOT_ASSESSABLE, math.nan, f"growth not assessable: {why}")]
-    context, change = contexts.get(now.day, (UNKNOWN, False))
+    context, change, _ = contexts.get(now.day, UNKNOWN_CONTEXT)
     changed = "; interval crosses a treatment change" if _changed(context, change) else ""
     situation = "therapy unknown" if context == UNKNOWN else f"{context}{changed}"
     assessed = rest.supported is not None
     evidence = f"{GROWTH_ONLY}; {situation}" if assessed else f"{GROWTH_ONLY}; {rest.words}; {situation}"
+    if 0 < cells < least:
+        evidence = f"{evidence}; {cells} of {now.n_assigned} cells left"
     if cells >= least and p["p_expanding"] >= sure:
         found.append(Found(EXPANDING, p["p_expanding"], evidence))
-    if past[-2].counts.get(clone, 0) >= least and p["p_contracting"] >= sure:
+    if falling:
         found.append(Found(CONTRACTING, p["p_contracting"], evidence))
     if cells >= least:
         if p["p_persistent"] >= sure:
             found.append(Found(PERSISTENT, p["p_persistent"], evidence))
             # an average over kill and regrowth can be near zero without any rest
-            if p["p_dormant_compatible"] >= settings["dormant_probability"] and not changed:
+            moving = max(p["p_expanding"], p["p_contracting"]) >= sure
+            if p["p_dormant_compatible"] >= settings["dormant_probability"] and not changed and not moving:
                 found.append(
                     Found(DORMANT, p["p_dormant_compatible"], f"{evidence}; {rest.words}" if assessed else evidence)
                 )
@@ -270,33 +323,45 @@ def _lost(last_seen: Visit, now: Visit, clone: str) -> Found:
     return Found(LOST, float((after < before / 10).mean()), f"{evidence}; last seen on day {last_seen.day}")
 
 
-def _history(past: Sequence[Visit], clone: str, *, settings: Mapping[str, Any]) -> list[Found]:
+def _history(
+    past: Sequence[Visit],
+    clone: str,
+    expected: Mapping[tuple[str, int], float],
+    *,
+    settings: Mapping[str, Any],
+) -> list[Found]:
     """New or re-emergent, for a clone that is seen now.
 
     An earlier zero counts when it was deep enough: with probability ``adequate`` (0.95) the
-    clone was then below a tenth of what it is now. Absolute burden decides; where it is
-    missing, shares of malignant cells.
+    clone was then below a tenth of what it is now (re-emergent: and of what it was when last seen). Any zero since
+    then may be the deep one; days of one or two cells are neither a sighting nor a zero. Absolute burden decides;
+    where it is missing, shares of malignant cells.
     """
     now, earlier = past[-1], past[:-1]
-    if not earlier:
-        return []
     zeros = [v for v in earlier if v.counts.get(clone, 0) == 0]
-    seen = [v for v in earlier if v.counts.get(clone, 0) >= settings["min_cells"]]
-    if len(zeros) == len(earlier):
+    if earlier and len(zeros) == len(earlier):
         below = np.all([_below(v, now, clone)[0] for v in zeros], axis=0)
         unit = " and ".join(sorted({_below(v, now, clone)[1] for v in zeros}))
         if below.mean() >= settings["adequate"]:
             return [Found(NEW, float(below.mean()), f"0 cells at {len(zeros)} earlier days; judged by {unit}")]
         return []
-    gap = zeros[-1] if zeros and zeros[-1] is earlier[-1] else None
-    before = [v for v in seen if gap is not None and v.day < gap.day]
-    if gap is not None and before:
-        (under_now, unit), (under_then, _) = _below(gap, now, clone), _below(gap, before[-1], clone)
+    # what other clones' and normal cells explain was not seen
+    seen = [
+        v
+        for v in earlier
+        if v.counts.get(clone, 0) >= settings["min_cells"] and expected.get((clone, v.day), 0.0) > 1.0
+    ]
+    best = None
+    for gap in (v for v in zeros if seen and v.day > seen[-1].day):
+        (under_now, unit), (under_then, _) = _below(gap, now, clone), _below(gap, seen[-1], clone)
         probability = float((under_now & under_then).mean())
-        if probability >= settings["adequate"]:
-            text = f"seen on day {before[-1].day}, 0 of {gap.n_assigned} malignant cells on day {gap.day}"
-            return [Found(RE_EMERGENT, probability, f"{text}, seen again; judged by {unit}")]
-    return []
+        if best is None or probability > best[0]:
+            best = probability, gap, unit
+    if best is None or best[0] < settings["adequate"]:
+        return []
+    probability, gap, unit = best
+    text = f"seen on day {seen[-1].day}, 0 of {gap.n_assigned} malignant cells on day {gap.day}"
+    return [Found(RE_EMERGENT, probability, f"{text}, seen again; judged by {unit}")]
 
 
 def _below(zero: Visit, other: Visit, clone: str) -> tuple[Any, str]:
