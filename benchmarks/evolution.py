@@ -26,9 +26,8 @@ import pandas as pd
 
 from marrowclone.score.shares import coverage, share
 from suite import evolution_judge as judge
-from suite.evolution_cases import DORMANT, patient
+from suite.evolution_cases import DORMANT, FOLLOWED, GAIN_1Q, MACROPHAGES, patient
 from suite.evolution_run import infer
-from suite.evolution_state import GAIN_1Q, MACROPHAGES
 from suite.methods import defaults
 
 SUPPORTED, COMPATIBLE = "dormant, supported", "dormant-compatible"
@@ -59,7 +58,9 @@ def run(
 ) -> dict[str, pd.DataFrame]:
     """Tables of all patients."""
     jobs = [(s, i, "") for s in seeds for i in range(patients)]
-    jobs += [(s, 10_000 + i, what) for s in seeds for i in range(scenarios) for what in (GAIN_1Q, MACROPHAGES)]
+    jobs += [
+        (s, 10_000 + i, what) for s in seeds for i in range(scenarios) for what in (GAIN_1Q, MACROPHAGES, FOLLOWED)
+    ]
     with ProcessPoolExecutor(cores) as pool:
         found = list(pool.map(partial(one, draws=draws), jobs, chunksize=4))
     return {name: pd.concat([f[name] for f in found if len(f[name])], ignore_index=True) for name in TABLES}
@@ -219,14 +220,20 @@ def scenario_figures(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]
         rows.append({"group": group, "what": "false proliferation: lower end above 3 x truth and 1%",
                      **share(int((used["lower"] > np.maximum(3 * used["share"], 0.01)).sum()), len(used))})  # fmt: skip
     p = tables["places"]
-    for name in (GAIN_1Q, MACROPHAGES):
+    for name in (GAIN_1Q, MACROPHAGES, FOLLOWED):
         part = p[p["scenario"] == name]
+        low = part[(part["state"] == "at rest, low") & (part["cells"] >= judge.LEAST)]
+        for least, label in ((0.5, COMPATIBLE), (0.8, SUPPORTED)):
+            said = part[has(part, label)]
+            for what, of in (
+                (f"{label}: precision", said["state"] == "at rest, low"),
+                (f"{label}: recall of clones at rest, 3 cells", has(low, label)),
+                (f"{label}: ceiling of that recall (growth alone)", low["rest_possible"] >= least),
+            ):
+                rows.append({"group": f"state: {name}", "what": what, **share(int(of.sum()), len(of))})
         moving = part[part["state"].str.startswith(("fast", "expanding"))]
         rows.append({"group": f"state: {name}", "what": "growing clones called dormant",
                      **share(int(has(moving, COMPATIBLE, SUPPORTED).sum()), len(moving))})  # fmt: skip
-        called = part[has(part, SUPPORTED)]
-        rows.append({"group": f"state: {name}", "what": "dormant, supported: precision",
-                     **share(int((called["state"] == "at rest, low").sum()), len(called))})  # fmt: skip
         rest = part[part["state"].str.startswith("at rest")]
         rows.append({"group": f"state: {name}", "what": "resting clones called reactivating by state",
                      **share(int(rest["by_state"].sum()), len(rest))})  # fmt: skip

@@ -34,6 +34,8 @@ PRIOR_CELLS = 5.0
 
 FAST, SLOW, CREEPING, DORMANT = "fast relapse", "slow growth", "creeping", "dormant"
 CONTRACTING, RE_EMERGENT, NEW, LOST = "contracting", "re-emergent", "new", "lost"
+#: Scenarios: clones whose state is asked, and rest that is followed as well as one can.
+GAIN_1Q, MACROPHAGES, FOLLOWED = "gain of 1q", "macrophage doublets", "well-followed rest"
 KINDS = (FAST, SLOW, CREEPING, DORMANT, CONTRACTING, RE_EMERGENT, NEW, LOST)
 #: What a patient's clones do: in remission none grows fast.
 THEMES = {
@@ -155,10 +157,11 @@ def patient(seed: int, number: int, *, scenario: str = "") -> Patient:
     kinds = [str(k) for k in rng.choice(list(chances), size=n, p=list(chances.values()))]
     if all(k == NEW for k in kinds):
         kinds[0] = LOST
+    followed = scenario == FOLLOWED
     if scenario:
         kinds = _scenario_kinds(scenario, rng)
         n = len(kinds)
-    stop, days = _days(rng, long=theme == "long remission")
+    stop, days = _days(rng, long=theme == "long remission" or followed)
     total = 10.0 ** rng.uniform(-1.2, -0.3)
     shares = rng.dirichlet(np.full(n, 1.5))
     old = np.array([k != NEW for k in kinds])
@@ -171,31 +174,48 @@ def patient(seed: int, number: int, *, scenario: str = "") -> Patient:
     name = f"E{seed}x{number}"
     site = {d: float(_site(rng)) for d in days}
     normal = float(10.0 ** rng.uniform(-2.7, -1.9))
-    samples, kinds_of = _samples(days, rng)
+    samples, kinds_of = _samples(days, rng, sorted_always=followed)
     captures = [
-        _capture(s, samples[s]["day"], kinds_of[s], burden[samples[s]["day"]], site[samples[s]["day"]], normal, rng)
+        _capture(
+            s,
+            samples[s]["day"],
+            kinds_of[s],
+            burden[samples[s]["day"]],
+            site[samples[s]["day"]],
+            normal,
+            rng,
+            deep=followed,
+        )
         for s in samples
     ]
     tables, cells = _cell_tables(captures, clones, rng)
     response = _response(name, burden, days, site, normal, captures, rng)
     return Patient(
         name, theme, clones, tuple(kinds), tuple(days), burden, samples, tables, tuple(captures),
-        _therapy(name, stop, rng), _mrd(name, burden, days, site, rng), response, cells, scenario,
+        _therapy(name, stop, rng), _mrd(name, burden, days, site, rng, always=followed), response, cells, scenario,
     )  # fmt: skip
 
 
 def _scenario_kinds(scenario: str, rng: np.random.Generator) -> list[str]:
-    """Scenarios are of clones whose state is what is asked: a gain of 1q, and macrophages in the droplets."""
-    if scenario == "gain of 1q":
+    """Clones of a scenario: gain of 1q, macrophages in the droplets, rest beside clones that may be taken for it."""
+    if scenario == FOLLOWED:
+        return [DORMANT, str(rng.choice([DORMANT, CREEPING, SLOW])), str(rng.choice([CONTRACTING, FAST, CREEPING]))]
+    if scenario == GAIN_1Q:
         return [DORMANT, DORMANT, str(rng.choice([DORMANT, CREEPING]))]
     return [str(rng.choice([FAST, SLOW])), str(rng.choice([SLOW, CREEPING])), DORMANT]
 
 
-def _samples(days: Sequence[int], rng: np.random.Generator) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def _samples(
+    days: Sequence[int], rng: np.random.Generator, *, sorted_always: bool = False
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     rows: dict[str, dict[str, Any]] = {}
     kinds: dict[str, str] = {}
     usual = str(rng.choice(["none", "CD138+"], p=[0.75, 0.25]))
     for i, day in enumerate(days):
+        if sorted_always:
+            rows[f"s{i}a"] = {"timepoint": f"t{i}", "day": day, "compartment": "BM", "sort": "CD138+"}
+            kinds[f"s{i}a"] = "CD138+"
+            continue
         sort = usual if rng.random() < 0.85 else str(rng.choice(["none", "CD138+"]))
         parts = [("BM", sort)] + ([("BM", sort)] if rng.random() < 0.06 else [])
         if rng.random() < 0.1:
@@ -208,9 +228,19 @@ def _samples(days: Sequence[int], rng: np.random.Generator) -> tuple[dict[str, d
 
 
 def _capture(
-    sample: str, day: int, kind: str, burden: np.ndarray, site: float, normal: float, rng: np.random.Generator
+    sample: str,
+    day: int,
+    kind: str,
+    burden: np.ndarray,
+    site: float,
+    normal: float,
+    rng: np.random.Generator,
+    *,
+    deep: bool = False,
 ) -> Draw:
     n = int(10.0 ** rng.uniform(math.log10(200), math.log10(8000)))
+    if deep:
+        n = max(n, 3000)
     here = local(burden, site + rng.normal(0, YIELD))
     if here.sum() > 0.97:
         here = here * 0.97 / here.sum()
@@ -323,12 +353,18 @@ def _therapy(name: str, stop: int, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _mrd(
-    name: str, burden: np.ndarray, days: Sequence[int], site: Mapping[int, float], rng: np.random.Generator
+    name: str,
+    burden: np.ndarray,
+    days: Sequence[int],
+    site: Mapping[int, float],
+    rng: np.random.Generator,
+    *,
+    always: bool = False,
 ) -> pd.DataFrame:
     rows = []
     for day in days:
         total = float(burden[day].sum())
-        if rng.random() > (0.6 if total < 0.03 else 0.1):
+        if not always and rng.random() > (0.6 if total < 0.03 else 0.1):
             continue
         assay = str(rng.choice(["NGS", "NGF"]))
         n = int(10.0 ** (rng.uniform(5.3, 6.5) if assay == "NGS" else rng.uniform(5.7, 7.0)))

@@ -147,7 +147,8 @@ def _oracle_burden(patient: Patient, day: int, rng: np.random.Generator) -> tupl
     if len(rows) and sort:
         share = rng.beta(sort[0].malignant.sum() + 0.5, sort[0].plasma - sort[0].malignant.sum() + 0.5, size=DRAWS)
         level = rows["bm_pc_percent"].iloc[0] / 100 * share
-        return level * 10.0 ** -(site + rng.normal(0, ASPIRATE, DRAWS)), False
+        # at 1% and below an aspirate is an upper bound (science 4.4)
+        return level * 10.0 ** -(site + rng.normal(0, ASPIRATE, DRAWS)), bool(rows["bm_pc_percent"].iloc[0] <= 1)
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .evolution_cases import CREEPING, DORMANT, FAST, MONTH, SLOW, Patient
+from .evolution_cases import CREEPING, DORMANT, FAST, GAIN_1Q, MACROPHAGES, MONTH, SLOW, Patient
 
 #: Genes of proliferation lists on 1q: louder in every cell of a clone with a gain of 1q (science 4.2).
 ON_1Q = ("NEK2", "CENPF", "CKS1B", "ASPM", "NUF2", "DTL", "KIF14")
@@ -18,7 +18,6 @@ SHOWN_AT_REST = {"TYMS": 0.04, "PCNA": 0.15, "HMGB2": 0.1, "MCM2": 0.02, "MCM3":
 REST, CYCLES, ADHESION, SPARSE = 0.002, 0.45, 0.12, 0.004
 #: Dispersion of a gene's UMI; extra copies' response; how much more adhesion a clone at rest shows.
 DISPERSION, RESPONSE, STICKY = 0.5, 0.8, 1.6
-GAIN_1Q, MACROPHAGES = "gain of 1q", "macrophage doublets"
 
 
 def cycling_share(patient: Patient, clone: int, day: int, base: float) -> float:

@@ -15,21 +15,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..clinical import as_of
 from ..keys import DAYS_PER_MONTH, TABLES
 from .dynamics import Visit, bound_of, two_point_growth
 from .fractions import natural
+from .persistence import CLASSES, UNKNOWN_CONTEXT, Contexts, changed, is_deep, sightings, stretch_of
 from .rest import Rest, rest_of, woke
 from .statistics import Array, zero_of_n_upper
-from .therapy import MIXED, UNKNOWN
+from .therapy import UNKNOWN
 
 EXPANDING, CONTRACTING, LOST = "expanding", "contracting", "lost (below limit)"
 RE_EMERGENT, NEW = "re-emergent", "new"
 PERSISTENT, DORMANT, REACTIVATING = "persistent low-level", "dormant-compatible", "reactivating"
 SUPPORTED = "dormant, supported"
 NOT_ASSESSABLE, UNDECIDED = "not assessable", "undecided"
-#: Responses that are VGPR or deeper.
-DEEP = frozenset({"VGPR", "CR", "sCR"})
 GROWTH_ONLY, BOTH = "growth-only", "growth and state"
 #: Probabilities that stand on every row, whether or not the label was reached.
 PROBABILITIES = (
@@ -38,12 +36,6 @@ PROBABILITIES = (
 #: Whether treatment changed within the interval that ends on the row's day: growth is then an
 #: average, no constant (science 4.4). Empty where treatment is not known, or on the first day.
 CHANGE = "treatment_change"
-
-
-CLASSES = "therapy_classes"
-#: Treatment over the interval that ends on a day: context, whether it changed within, drug classes.
-Contexts = Mapping[int, tuple[str, bool, str]]
-UNKNOWN_CONTEXT = (UNKNOWN, False, "")
 
 
 @dataclass(frozen=True)
@@ -97,9 +89,10 @@ def label_clones(
         for clone in clones
         for i, visit in enumerate(series)
     }
+    deep = {visit.day: is_deep(response, patient, visit.day) for visit in series}
     grown = {
         (clone, visit.day): _probabilities(
-            series[: i + 1], clone, growths[clone, visit.day], patient, response, expected, contexts, settings=settings
+            series[: i + 1], clone, growths[clone, visit.day], deep, expected, contexts, settings=settings
         )
         for clone in clones
         for i, visit in enumerate(series)
@@ -121,15 +114,10 @@ def label_clones(
             rested += [visit.day] if any(f.label in (PERSISTENT, DORMANT) for f in found) else []
             for item in found:
                 row = {"clone": clone, "day": visit.day, "label": item.label, "probability": item.probability}
-                change = _changed(*contexts.get(visit.day, UNKNOWN_CONTEXT)[:2])
+                change = changed(*contexts.get(visit.day, UNKNOWN_CONTEXT)[:2])
                 rows.append({**row, "evidence": item.evidence, **probabilities, CHANGE: change})
     frame = pd.DataFrame(rows, columns=[*TABLES["evolution.labels"], *PROBABILITIES, CHANGE])
     return frame.astype({CHANGE: "boolean"})
-
-
-def _changed(context: str, change: bool) -> bool | None:
-    """Whether treatment changed; None where it is not known."""
-    return None if context == UNKNOWN else bool(change or context == MIXED)
 
 
 def _growth(past: Sequence[Visit], clone: str, *, least: int) -> Array | None:
@@ -152,8 +140,7 @@ def _probabilities(
     past: Sequence[Visit],
     clone: str,
     growth: Array | None,
-    patient: str,
-    response: pd.DataFrame,
+    deep: Mapping[int, bool],
     expected: Mapping[tuple[str, int], float],
     contexts: Contexts,
     *,
@@ -166,80 +153,21 @@ def _probabilities(
         result["p_expanding"] = float((growth > yearly).mean())
         result["p_contracting"] = float((growth < -yearly).mean())
         result["p_reactivating"] = float((growth > 0).mean())
-    earlier = _sightings(past, clone, patient, response, expected, settings=settings)
+    earlier = sightings(past, clone, deep, expected, settings=settings)
     if earlier and not np.isnan(past[-1].burden[clone]).any():
         # low at both ends: a clone that was large and is low for the first time has not persisted yet
         low = (past[-1].burden[clone] <= settings["low_level"]) & np.any(
             [v.burden[clone] <= settings["low_level"] for v in earlier], axis=0
         )
         result["p_persistent"] = float(low.mean())
-        residual = [v for v in earlier if _deep(response, patient, v.day)]
-        stretch = _stretch(past, clone, residual, contexts, settings=settings)
+        residual = [v for v in earlier if deep[v.day]]
+        stretch = stretch_of(past, clone, residual, contexts, settings=settings)
         if stretch is not None:
             months = (past[-1].day - stretch[0].day) / DAYS_PER_MONTH
             rate = two_point_growth(stretch[0].burden[clone], past[-1].burden[clone], months=months)
             low &= stretch[0].burden[clone] <= settings["low_level"]
             result["p_dormant_compatible"] = float((low & (np.abs(rate) < two_yearly)).mean())
     return result
-
-
-def _stretch(
-    past: Sequence[Visit], clone: str, residual: Sequence[Visit], contexts: Contexts, *, settings: Mapping[str, Any]
-) -> tuple[Visit, Visit] | None:
-    """First and last visit of the time over which rest is judged.
-
-    From the first that is ``residual`` (a sighting in VGPR or deeper, six months or more ago) under the treatment of
-    now and since the clone was last above the low level, until now; else the last interval.
-
-    Persistence is of sightings six months or more apart (science 4.5), and a burden's error of 0.4 in log10 hides
-    any growth slower than a doubling in two years from an interval of less than two years: rest shows over the
-    whole stretch or not at all. Over a change of treatment an average near zero is no rest. None where no sighting
-    serves: a burden below its limit at one end bounds growth on one side only and says nothing of rest.
-    """
-    now = contexts.get(past[-1].day, UNKNOWN_CONTEXT)
-    same = len(past) - 1
-    while same > 0 and contexts.get(past[same].day, UNKNOWN_CONTEXT) == now and not _changed(*now[:2]):
-        same -= 1
-    # where treatment changed of late the last interval's growth is given all the same; no label follows from it
-    same = min(same, len(past) - 2)
-    starts = {v.day for v in residual} | {past[-2].day}
-    start: Visit | None = None
-    for visit in past[same:-1]:
-        if np.isnan(visit.burden[clone]).any():
-            continue
-        if (visit.burden[clone] > settings["low_level"]).mean() >= settings["probability"]:
-            start = None  # it was high since
-        elif start is None and visit.day in starts and bound_of(visit, past[-1], clone) == "":
-            start = visit
-    return None if start is None or np.isnan(past[-1].burden[clone]).any() else (start, past[-1])
-
-
-def _sightings(
-    past: Sequence[Visit],
-    clone: str,
-    patient: str,
-    response: pd.DataFrame,
-    expected: Mapping[tuple[str, int], float],
-    *,
-    settings: Mapping[str, Any],
-) -> list[Visit]:
-    """Days six months or more before now on which the clone was seen; none unless it is seen now, one in >= VGPR."""
-
-    def seen(visit: Visit) -> bool:
-        enough = visit.counts.get(clone, 0) >= settings["min_cells"]
-        return enough and expected.get((clone, visit.day), 0.0) > 1.0
-
-    now = past[-1]
-    apart = settings["months_apart"] * 365 / 12  # a year is 365 days: same date, next year
-    earlier = [v for v in past[:-1] if seen(v) and now.day - v.day >= math.floor(apart)]
-    deep = any(_deep(response, patient, v.day) for v in [now, *earlier])
-    return earlier if seen(now) and deep else []
-
-
-def _deep(response: pd.DataFrame, patient: str, day: int) -> bool:
-    """Whether the last response known by ``day`` was VGPR or deeper."""
-    rows = as_of(response[(response["patient"] == patient) & (response["response"] != "")], day)
-    return not rows.empty and rows.sort_values("day", kind="stable")["response"].iloc[-1] in DEEP
 
 
 def _labels(
@@ -279,8 +207,8 @@ def _labels(
         why = "no absolute burden at both ends" if missing else "below the limit or too few cells at both ends"
         return [*found, Found(NOT_ASSESSABLE, math.nan, f"growth not assessable: {why}")]
     context, change, _ = contexts.get(now.day, UNKNOWN_CONTEXT)
-    changed = "; interval crosses a treatment change" if _changed(context, change) else ""
-    situation = "therapy unknown" if context == UNKNOWN else f"{context}{changed}"
+    crossed = "; interval crosses a treatment change" if changed(context, change) else ""
+    situation = "therapy unknown" if context == UNKNOWN else f"{context}{crossed}"
     assessed = rest.supported is not None
     evidence = f"{GROWTH_ONLY}; {situation}" if assessed else f"{GROWTH_ONLY}; {rest.words}; {situation}"
     if 0 < cells < least:
@@ -294,7 +222,7 @@ def _labels(
             found.append(Found(PERSISTENT, p["p_persistent"], evidence))
             # an average over kill and regrowth can be near zero without any rest
             moving = max(p["p_expanding"], p["p_contracting"]) >= sure
-            if p["p_dormant_compatible"] >= settings["dormant_probability"] and not changed and not moving:
+            if p["p_dormant_compatible"] >= settings["dormant_probability"] and not crossed and not moving:
                 found.append(
                     Found(DORMANT, p["p_dormant_compatible"], f"{evidence}; {rest.words}" if assessed else evidence)
                 )
