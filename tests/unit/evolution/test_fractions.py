@@ -232,3 +232,17 @@ def test_full_posteriors_of_certain_cells_are_the_dirichlet():
     out = estimate_fractions(table, samples=["s"], settings=SETTINGS, seed=1, prior_cells=5.0)[1]["s"]
     exact = stats.beta(30.5, 10.5)
     np.testing.assert_allclose(np.quantile(out.draws[:, 0], [0.025, 0.975]), exact.ppf([0.025, 0.975]), atol=0.012)
+
+
+def test_cells_of_which_nothing_is_known_say_nothing():
+    table = cells({"c1": 30, "c2": 10}).assign(p_c1=lambda t: (t["clone"] == "c1") * 1.0, p_c2=lambda t: 1 - t["p_c1"])
+    # one cell without any posterior, one that can only be of a clone no cell was given to
+    blind = pd.DataFrame(
+        {"cell": ["s:x", "s:y"], "sample": "s", "clone": "", "p_c1": [np.nan, 0.0], "p_c2": [np.nan, 0.0]}
+    )
+    both = [
+        estimate_fractions(t, samples=["s"], settings=SETTINGS, seed=1, prior_cells=5.0)[1]["s"]
+        for t in (table, pd.concat([table, blind], ignore_index=True))
+    ]
+    np.testing.assert_array_equal(both[0].draws, both[1].draws)
+    assert both[1].expected.tolist() == [30, 10]

@@ -110,8 +110,10 @@ def fraction_draws(
         return SampleFractions(sample, np.empty((draws, 0)), np.empty(0), counts)
     full = _full_posterior(cells, clones) if len(assigned) else None
     if full is not None:
+        known = full.any(axis=1)
+        full = full[known]
         weight = full.sum(axis=0) + (prior_cells * overall if overall is not None else 0.5)
-        number, likelihood, sure = _groups_of_all(full, full / (weight / weight.sum()), _malignant(cells))
+        number, likelihood, sure = _groups_of_all(full, full * weight.sum() / weight, _malignant(cells)[known])
     else:
         own = pd.Categorical(assigned["clone"], categories=list(clones)).codes
         posterior = assigned["posterior"].to_numpy(dtype=float)
@@ -155,15 +157,16 @@ def _malignant(cells: pd.DataFrame) -> Array:
 
 
 def _full_posterior(cells: pd.DataFrame, clones: Sequence[str]) -> Array | None:
-    """Posterior of every clone (cells x clones, rows sum to 1); None where the table does not have them."""
+    """Posterior of every clone (cells x clones, rows sum to 1); None where the table does not have them.
+
+    A row is all 0 where nothing is known, or only that the cell is of a clone that has no assigned cell anywhere.
+    """
     columns = [f"p_{clone}" for clone in clones]
     if not set(columns) <= set(cells.columns):
         return None
-    posterior = np.clip(cells[columns].to_numpy(dtype=float), 0.0, 1.0)
+    posterior = np.clip(np.nan_to_num(cells[columns].to_numpy(dtype=float)), 0.0, 1.0)
     total = posterior.sum(axis=1, keepdims=True)
-    if not (total > 0).all():  # NaN, or a cell of a clone that has no certain cell anywhere
-        return None
-    return np.asarray(posterior / total)
+    return np.asarray(np.where(total > _CERTAIN, posterior / np.maximum(total, _CERTAIN), 0.0))
 
 
 def _groups_of_all(posterior: Array, likelihood: Array, malignant: Array) -> tuple[npt.NDArray[np.int64], Array, Array]:
@@ -267,7 +270,7 @@ def estimate_fractions(
     """
     clones = clone_order(cells, samples)
     full = _full_posterior(cells, clones) if clones else None
-    overall = None if full is None else (full.sum(axis=0) + 1) / (len(full) + len(clones))
+    overall = None if full is None else (full.sum(axis=0) + 1) / (full.sum() + len(clones))
     return clones, {
         sample: fraction_draws(
             cells[cells["sample"] == sample],
