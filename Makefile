@@ -130,6 +130,10 @@ benchmark-expression: $(STAMP) ## genes and programmes of clones, on real cells 
 benchmark-trees: $(STAMP) ## the clones' tree on simulated patients of known trees (SEEDS="21 22 23", ARGS=...)
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/trees.py --seeds $(or $(SEEDS),21 22 23) --cores $(CORES) --out benchmarks/results $(ARGS)
 
+.PHONY: benchmark-evolution
+benchmark-evolution: $(STAMP) ## burden, growth and labels of clones on patients of known course, beside the ceiling (SEEDS="101 102", ARGS=...)
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/evolution.py --seeds $(or $(SEEDS),101 102 103) --cores $(CORES) --out benchmarks/results $(ARGS)
+
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc and not container' tests

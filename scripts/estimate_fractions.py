@@ -18,6 +18,7 @@ with job(snakemake) as run:
         response=read_clinical(run.input.get("response"), "response"),
         settings=run.settings,
         seed=run.seed,
+        prior_cells=run.params.prior_cells,
     )
     tables.write_table(run.output.fractions, result.fractions, columns=TABLES["evolution.fractions"])
     tables.write_table(run.output.burden, result.burden, columns=TABLES["evolution.burden"])

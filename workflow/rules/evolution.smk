@@ -57,6 +57,7 @@ rule estimate_fractions:
         code=code("estimate_fractions"),
         seed=config["seed"],
         samples=lambda wildcards: COHORT.visits_of(wildcards.patient),
+        prior_cells=config["clones"]["infer_clones"]["fraction_prior_cells"],
     script:
         "../../scripts/estimate_fractions.py"
 

@@ -170,3 +170,79 @@ def test_random_samples_keep_the_laws_of_fractions(seed):
     narrow = np.ptp(np.quantile(estimate_fractions(more, samples=["s"], settings=SETTINGS, seed=seed)[1]["s"].draws[:, 0],
                                 [0.025, 0.975]))  # fmt: skip
     assert narrow < wide or len(clones) == 1
+
+
+def drawn(sizes, d_prime, *, sure=0.8, seed=3, prior=5.0, overall=None):
+    """Cells of known clones with the posteriors that a model of clones ``d_prime`` SD apart gives them."""
+    rng = np.random.default_rng(seed)
+    k = len(sizes)
+    own = np.repeat(np.arange(k), sizes)
+    seen = rng.normal(np.eye(k)[own] * d_prime / np.sqrt(2), 1.0)
+    likelihood = np.exp(seen * d_prime / np.sqrt(2))
+    overall = np.full(k, 1 / k) if overall is None else overall
+    weight = np.full(k, 1 / k)
+    for _ in range(300):
+        p = likelihood * weight
+        p /= p.sum(axis=1, keepdims=True)
+        weight = (p.sum(axis=0) + prior * overall) / (len(own) + prior)
+    names = np.array([f"c{i + 1}" for i in range(k)], dtype=object)
+    table = pd.DataFrame({"cell": [f"s:{i}" for i in range(len(own))], "sample": "s"})
+    table["clone"] = np.where(p.max(axis=1) >= sure, names[p.argmax(axis=1)], "")
+    return table.assign(posterior=p.max(axis=1), **{f"p_{n}": p[:, i] for i, n in enumerate(names)})
+
+
+def test_cells_without_a_clone_speak_through_their_posterior():
+    """With d' = 2 the smaller clone leaves more cells unassigned than the larger one: they are not missing at random."""
+    held, beside = [], []
+    for seed in range(12):
+        table = drawn([700, 200, 100], 2.0, seed=seed, overall=np.array([0.7, 0.2, 0.1]))
+        assert (table["clone"] == "").mean() > 0.1
+        hard = table[table["clone"] != ""]["clone"].value_counts(normalize=True)["c1"]
+        beside.append(hard)
+        out = estimate_fractions(table, samples=["s"], settings=SETTINGS, seed=1, prior_cells=5.0)[1]["s"]
+        lower, upper = np.quantile(out.draws[:, 0], [0.025, 0.975])
+        held.append(lower <= 0.7 <= upper)
+    assert np.mean(beside) > 0.74  # the assigned cells alone are wrong by more than 4 of 100
+    assert sum(held) >= 10  # of 12 intervals of 95%; chance of fewer: 2%
+
+
+def test_the_clone_steps_own_prior_is_taken_out():
+    # one sample of 12 cells whose clones can hardly be told apart, in a patient that is 99% c1: the posterior says
+    # "c1" because of the patient, and the sample itself says nothing, so neither may its fraction
+    table = drawn([6, 6], 0.2, overall=np.array([0.99, 0.01]), prior=50.0, sure=0.5)
+    other = pd.DataFrame(
+        {
+            "cell": [f"t:{i}" for i in range(1000)],
+            "sample": "t",
+            "clone": "c1",
+            "posterior": 1.0,
+            "p_c1": 1.0,
+            "p_c2": 0.0,
+        }
+    )
+    other.loc[:9, ["clone", "p_c1", "p_c2"]] = ["c2", 0.0, 1.0]
+    cells_ = pd.concat([table, other], ignore_index=True)
+    out = estimate_fractions(cells_, samples=["s", "t"], settings=SETTINGS, seed=1, prior_cells=50.0)[1]["s"]
+    lower, upper = np.quantile(out.draws[:, 0], [0.025, 0.975])
+    assert lower < 0.3 and upper > 0.9
+
+
+def test_full_posteriors_of_certain_cells_are_the_dirichlet():
+    table = cells({"c1": 30, "c2": 10}).assign(p_c1=lambda t: (t["clone"] == "c1") * 1.0, p_c2=lambda t: 1 - t["p_c1"])
+    out = estimate_fractions(table, samples=["s"], settings=SETTINGS, seed=1, prior_cells=5.0)[1]["s"]
+    exact = stats.beta(30.5, 10.5)
+    np.testing.assert_allclose(np.quantile(out.draws[:, 0], [0.025, 0.975]), exact.ppf([0.025, 0.975]), atol=0.012)
+
+
+def test_cells_of_which_nothing_is_known_say_nothing():
+    table = cells({"c1": 30, "c2": 10}).assign(p_c1=lambda t: (t["clone"] == "c1") * 1.0, p_c2=lambda t: 1 - t["p_c1"])
+    # one cell without any posterior, one that can only be of a clone no cell was given to
+    blind = pd.DataFrame(
+        {"cell": ["s:x", "s:y"], "sample": "s", "clone": "", "p_c1": [np.nan, 0.0], "p_c2": [np.nan, 0.0]}
+    )
+    both = [
+        estimate_fractions(t, samples=["s"], settings=SETTINGS, seed=1, prior_cells=5.0)[1]["s"]
+        for t in (table, pd.concat([table, blind], ignore_index=True))
+    ]
+    np.testing.assert_array_equal(both[0].draws, both[1].draws)
+    assert both[1].expected.tolist() == [30, 10]

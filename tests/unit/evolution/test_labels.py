@@ -107,6 +107,21 @@ def test_too_few_cells_are_not_assessable(label):
     assert frame.loc[frame["clone"] == "c2", "p_expanding"].isna().all()
 
 
+def test_what_is_left_of_many_cells_contracts(label):
+    # 500 cells, then one of 200 in a marrow of a hundredth: as sure as with none left
+    for left in (0, 1, 2, 3):
+        last = visit(180, {"c1": (1e-3, 200), "c2": (left * 5e-6, left)})
+        frame = label([visit(0, {"c1": (0.1, 500), "c2": (0.1, 500)}), last])
+        assert L.CONTRACTING in at(frame, "c2", 180)
+        assert L.NOT_ASSESSABLE not in at(frame, "c2", 180)
+    # two cells of ten, of a tumour as large as before, say little: no label
+    few = visit(180, {"c1": (0.3, 8), "c2": (0.08, 2)})
+    assert at(label([visit(0, {"c1": (0.1, 500), "c2": (0.1, 500)}), few]), "c2", 180) == {L.NOT_ASSESSABLE}
+    # and of one cell nothing else is said, whatever its probability
+    risen = visit(180, {"c1": (0.9, 2000), "c2": (5e-4, 1)})
+    assert at(label([visit(0, {"c1": (1e-5, 500), "c2": (1e-7, 5)}), risen]), "c2", 180) == {L.NOT_ASSESSABLE}
+
+
 def test_new_needs_a_deep_zero(label):
     deep = [visit(0, {"c1": (0.1, 2000), "c2": (0, 0)}), visit(365, {"c1": (0.1, 200), "c2": (0.1, 200)})]
     shallow = [visit(0, {"c1": (0.1, 5), "c2": (0, 0)}), visit(365, {"c1": (0.1, 200), "c2": (0.1, 200)})]
@@ -122,6 +137,37 @@ def test_re_emergent(label):
     ]
     assert L.RE_EMERGENT in at(label(series), "c2", 900) and L.EXPANDING in at(label(series), "c2", 900)
     assert L.RE_EMERGENT not in at(label(series), "c1", 900)
+
+
+SEEN, GONE = visit(0, {"c1": (0.1, 500), "c2": (0.1, 500)}), visit(365, {"c1": (1e-4, 50), "c2": (0, 0)})
+
+
+def test_a_day_of_one_cell_does_not_end_an_absence(label):
+    trace = visit(600, {"c1": (1e-4, 40), "c2": (2.5e-6, 1)})
+    back = visit(900, {"c1": (0.1, 100), "c2": (0.1, 300)})
+    assert L.RE_EMERGENT in at(label([SEEN, GONE, trace, back]), "c2", 900)
+    # said once: on the day after that it is no longer back, but there
+    assert L.RE_EMERGENT not in at(label([SEEN, GONE, trace, back, replace(back, day=1200)]), "c2", 1200)
+
+
+def test_a_shallow_zero_after_a_deep_one_changes_nothing(label):
+    shallow = visit(600, {"c1": (1e-4, 3), "c2": (0, 0)}, bound=True)
+    back = visit(900, {"c1": (0.1, 100), "c2": (0.1, 300)})
+    some = visit(900, {"c1": (2e-5, 30), "c2": (1.3e-5, 20)})
+    assert L.RE_EMERGENT in at(label([SEEN, GONE, shallow, back]), "c2", 900)
+    # where no zero was a tenth of what there is now, none is said
+    assert L.RE_EMERGENT not in at(label([SEEN, shallow, some]), "c2", 900)
+
+
+def test_cells_that_misassignment_explains_were_not_seen(label):
+    series = [
+        visit(0, {"c1": (0.1, 2000), "c2": (5e-4, 10)}),
+        visit(365, {"c1": (0.01, 900), "c2": (0, 0)}),
+        visit(900, {"c1": (0.1, 100), "c2": (0.1, 300)}),
+    ]
+    counts = {(c, v.day): float(x) for v in series for c, x in v.counts.items()}
+    assert L.RE_EMERGENT in at(label(series, expected=counts), "c2", 900)
+    assert L.RE_EMERGENT not in at(label(series, expected=counts | {("c2", 0): 0.6}), "c2", 900)
 
 
 PERSISTENT = [
@@ -206,6 +252,41 @@ def test_no_dormancy_from_a_burden_that_is_a_bound(label):
     frame = label(series, VGPR)
     assert L.DORMANT not in at(frame, "c2", 1095)
     assert L.DORMANT in at(label(PERSISTENT, VGPR), "c2", 1095)  # without the bound it would be
+
+
+#: Four years of yearly visits to a clone that rests, each with the error of an assay and of the marrow (0.34 log10).
+RESTING = [visit(d, {"c2": (2e-3, 100)}, sd=0.34) for d in (365, 730, 1095, 1460, 1825)]
+
+
+def test_rest_shows_over_the_whole_stretch(label):
+    # ln2/24 a month is 0.35 (ln) a year, an interval's error 1.1: a year alone never tells rest from growth
+    one = label(RESTING[-2:], VGPR).query("day == 1825")["p_dormant_compatible"].fillna(0)
+    frame = label(RESTING, VGPR)
+    assert (one < 0.5).all() and L.DORMANT in at(frame, "c2", 1825)
+    assert L.DORMANT not in at(frame, "c2", 730)
+
+
+def test_rest_is_barred_by_growth_of_late_and_by_high_days_between(label):
+    risen = [*RESTING[:-1], visit(1825, {"c2": (9e-3, 100)}, sd=0.1)]
+    assert L.EXPANDING in at(label(risen, VGPR), "c2", 1825) and L.DORMANT not in at(label(risen, VGPR), "c2", 1825)
+    high = [*RESTING[:2], visit(1095, {"c2": (0.1, 100)}, sd=0.1), *RESTING[3:]]
+    assert L.DORMANT not in at(label(high, VGPR), "c2", 1825)
+
+
+def test_rest_is_judged_under_one_treatment(label, defaults, clinical):
+    rows = dynamics_rows(RESTING)
+    rows["therapy_classes"] = ["IMiD", "IMiD", "", ""]  # stopped on the day of the third visit
+    expected = {(c, v.day): float(x) for v in RESTING for c, x in v.counts.items()}
+
+    def p_rest(table):
+        frame = L.label_clones(
+            RESTING, patient="P", dynamics=table, expected=expected, response=clinical("response", VGPR),
+            settings=defaults["label_clones"],
+        )  # fmt: skip
+        return frame.loc[frame["day"] == 1825, "p_dormant_compatible"].iloc[0]
+
+    # two years instead of four: what is known of the rest is about half as sure
+    assert p_rest(rows) < 0.75 * p_rest(rows.assign(therapy_classes="IMiD"))
 
 
 def test_fast_clone_is_never_dormant(label):

@@ -140,6 +140,33 @@ def test_shallow_cells_are_not_asked(sets, settings):
     assert not called.assessed.any() and called.depth == settings["cycling_least_depth"]
 
 
+def test_without_normal_cells_resting_cells_tell_which_genes_they_show(settings):
+    # 30 genes; five of them shown by 15% of cells at rest, so that 2.7% of those show three; a fifth of all cells cycle
+    rng = np.random.default_rng(4)
+    n, cycles = 3000, np.arange(3000) < 600
+    rate = np.where(np.arange(30) < 5, 0.15, 0.002) * np.ones((n, 1))
+    rate[cycles] = 0.45
+    depth = np.full(n, 2000.0)
+
+    def called(rate):
+        everyone = np.ones(n, dtype=bool)
+        return call_cycling(
+            rng.poisson(rate), depth, malignant=everyone, normal=~everyone, settings=settings,
+            rng=np.random.default_rng(0),
+        )  # fmt: skip
+
+    found = called(rate)
+    assert found.told.tolist() == [False] * 5 + [True] * 25
+    assert found.cycling[~cycles].mean() < 0.001 and found.cycling[cycles].mean() > 0.95
+    # 60 malignant cells tell nothing of rest: every gene counts, as before
+    few = rng.poisson(rate[-60:])
+    some = np.ones(60, dtype=bool)
+    told = call_cycling(
+        few, depth[:60], malignant=some, normal=~some, settings=settings, rng=np.random.default_rng(0)
+    ).told
+    assert told.all()
+
+
 def test_a_gain_of_1q_is_no_proliferation(sets, place, settings):
     """All genes of clone c2 on 1q are doubled: nothing that is counted lies there."""
     cells, counts = draw(sets, [(c, "a", 0, "malignant", 600, 0.01, 1, 0) for c in ("c1", "c2")])

@@ -87,6 +87,7 @@ def patient_fractions(
     response: pd.DataFrame,
     settings: Mapping[str, Any],
     seed: int,
+    prior_cells: float = 0.0,
 ) -> Fractions:
     """Fractions, burden and joint draws of one patient.
 
@@ -100,6 +101,8 @@ def patient_fractions(
         ``embedding/cells.tsv.gz`` (cell and sample suffice): every kept cell of the cohort.
     healthy
         ``copy_number/*.malignant.tsv.gz`` of each healthy donor.
+    prior_cells
+        setting ``clones.infer_clones.fraction_prior_cells``, which the posteriors of the cells' clones hold.
     """
     sheet = sample_sheet(samples)
     names = [s.sample for s in sheet]
@@ -112,7 +115,9 @@ def patient_fractions(
         clone_cells = clone_cells.assign(
             p_malignant=clone_cells["cell"].map(malignant.set_index("cell")["p_malignant"])
         )
-    clones, posterior = estimate_fractions(clone_cells, samples=names, settings=settings, seed=seed)
+    clones, posterior = estimate_fractions(
+        clone_cells, samples=names, settings=settings, seed=seed, prior_cells=prior_cells
+    )
     used = {r.sample: r for r in readings if r.used and r.sample}
     rows, long = [], []
     for row in sheet:

@@ -66,7 +66,7 @@ def call_cycling(
     malignant, normal
         bool per cell. Normal plasma cells, when at least ``cycling_reference``, give the limit, their 99th percentile,
         and tell which genes cells at rest show as well: seen in more than ``cycling_resting`` of them, a gene is no
-        sign of cycling here.
+        sign of cycling here. With fewer, malignant cells without another gene of the list tell (:func:`shown_at_rest`).
     settings
         of ``assess_states``: cycling_depth, cycling_least_depth, cycling_genes, cycling_reference, cycling_resting.
     """
@@ -75,11 +75,28 @@ def call_cycling(
     assessed = depth >= target
     resting = thinned[normal & assessed]
     known = len(resting) >= settings["cycling_reference"]
-    told = (resting > 0).mean(axis=0) <= settings["cycling_resting"] if known else np.ones(counts.shape[1], dtype=bool)
+    shown = (
+        (resting > 0).mean(axis=0)
+        if known
+        else shown_at_rest(thinned[malignant & assessed], least=settings["cycling_reference"])
+    )
+    told = shown <= settings["cycling_resting"]
     distinct, umi = (thinned[:, told] > 0).sum(axis=1), thinned[:, told].sum(axis=1)
     limit = float(np.quantile(resting[:, told].sum(axis=1), 0.99)) if known else 0.0
     called = assessed & (distinct >= settings["cycling_genes"]) & (umi > limit)
     return Cycling(called, assessed, target, limit, len(resting) if known else 0, told)
+
+
+def shown_at_rest(counts: np.ndarray, *, least: int) -> Array:
+    """Share of resting cells that show each gene, from cells of unknown state (cells x genes, thinned).
+
+    A cell that shows no other gene of the list does not cycle, however many of its neighbours do; among such cells a
+    gene's share is that of cells at rest. 0 where there are fewer than ``least`` of them.
+    """
+    seen = counts > 0
+    quiet = seen.sum(axis=1, keepdims=True) - seen == 0
+    n = quiet.sum(axis=0)
+    return np.asarray(np.where(n >= least, (seen & quiet).sum(axis=0) / np.maximum(n, 1), 0.0))
 
 
 def p_rise(then: tuple[int, int], now: tuple[int, int], *, factor: float) -> float:

@@ -24,6 +24,8 @@ from .statistics import Array, zero_of_n_upper
 
 #: Posteriors this near to 1 are taken as 1; the rest is grouped in steps of 0.1 of log10(1 - posterior).
 _CERTAIN = 1e-6
+#: Step of ln(likelihood) within which cells count as of equal evidence.
+_STEP = 0.25
 
 
 @dataclass(frozen=True)
@@ -85,24 +87,37 @@ def fraction_draws(
     burn_in: int,
     thin: int,
     rng: np.random.Generator,
+    overall: Array | None = None,
+    prior_cells: float = 0.0,
 ) -> SampleFractions:
     """Joint posterior draws of a sample's clone fractions.
 
     Parameters
     ----------
     cells
-        the sample's malignant cells: ``clone`` (empty when unassigned: left out, as missing
-        at random), ``posterior`` of that clone under the sample's own clone sizes and, where
-        known, ``p_malignant``.
+        the sample's malignant cells: ``clone`` (empty when unassigned), ``posterior`` of that clone under the
+        sample's own clone sizes and, where known, ``p_malignant``. With the posterior of every clone (``p_c1`` ...)
+        all cells speak; without, those that have no clone are left out, as missing at random.
+    overall, prior_cells
+        shares of the clones over all samples, and the weight in cells that the clone step gave them in each sample's
+        clone sizes (``infer_clones.fraction_prior_cells``): with them its posteriors are undone.
     """
     n_clones = len(clones)
-    cells = cells[cells["clone"] != ""]
-    own = pd.Categorical(cells["clone"], categories=list(clones)).codes
-    counts = np.bincount(own, minlength=n_clones).astype(np.int64)
+    assigned = cells[cells["clone"] != ""]
+    counts = np.bincount(pd.Categorical(assigned["clone"], categories=list(clones)).codes, minlength=n_clones)
+    counts = counts.astype(np.int64)
     if n_clones == 0:
         return SampleFractions(sample, np.empty((draws, 0)), np.empty(0), counts)
-    malignant = cells["p_malignant"].to_numpy(dtype=float) if "p_malignant" in cells else np.ones(len(cells))
-    number, likelihood, sure = _groups(own, cells["posterior"].to_numpy(dtype=float), malignant, n_clones)
+    full = _full_posterior(cells, clones) if len(assigned) else None
+    if full is not None:
+        known = full.any(axis=1)
+        full = full[known]
+        weight = full.sum(axis=0) + (prior_cells * overall if overall is not None else 0.5)
+        number, likelihood, sure = _groups_of_all(full, full * weight.sum() / weight, _malignant(cells)[known])
+    else:
+        own = pd.Categorical(assigned["clone"], categories=list(clones)).codes
+        posterior = assigned["posterior"].to_numpy(dtype=float)
+        number, likelihood, sure = _groups(own, posterior, _malignant(assigned), n_clones)
     kept = np.empty((draws, n_clones))
     expected = np.zeros(n_clones)
     members = counts.astype(float)
@@ -117,12 +132,62 @@ def fraction_draws(
         weights = np.maximum(rng.gamma(members + 0.5), np.finfo(float).tiny)
         fractions = weights / weights.sum()
         if not certain:
-            chances = likelihood * fractions
-            members = rng.multinomial(there, chances / chances.sum(axis=1, keepdims=True)).sum(axis=0).astype(float)
+            members = _deal(there, likelihood * fractions, rng=rng)
         if sweep >= burn_in and (sweep - burn_in) % thin == thin - 1:
             kept[(sweep - burn_in) // thin] = fractions
             expected += members
     return SampleFractions(sample, kept, expected / draws, counts)
+
+
+def _deal(there: npt.NDArray[np.int64], chances: Array, *, rng: np.random.Generator) -> Array:
+    """Cells per clone when those of each group are dealt by chance: groups of one cell all at once, others apart."""
+    one, more = there == 1, there > 1
+    total = np.cumsum(chances[one], axis=1)
+    clone = (rng.uniform(size=(len(total), 1)) * total[:, -1:] > total).sum(axis=1)
+    members: Array = np.bincount(clone, minlength=chances.shape[1]).astype(np.float64)
+    if more.any():
+        rest = chances[more]
+        members += rng.multinomial(there[more], rest / rest.sum(axis=1, keepdims=True)).sum(axis=0)
+    return members
+
+
+def _malignant(cells: pd.DataFrame) -> Array:
+    known = "p_malignant" in cells
+    return cells["p_malignant"].to_numpy(dtype=float) if known else np.ones(len(cells))
+
+
+def _full_posterior(cells: pd.DataFrame, clones: Sequence[str]) -> Array | None:
+    """Posterior of every clone (cells x clones, rows sum to 1); None where the table does not have them.
+
+    A row is all 0 where nothing is known, or only that the cell is of a clone that has no assigned cell anywhere.
+    """
+    columns = [f"p_{clone}" for clone in clones]
+    if not set(columns) <= set(cells.columns):
+        return None
+    posterior = np.clip(np.nan_to_num(cells[columns].to_numpy(dtype=float)), 0.0, 1.0)
+    total = posterior.sum(axis=1, keepdims=True)
+    return np.asarray(np.where(total > _CERTAIN, posterior / np.maximum(total, _CERTAIN), 0.0))
+
+
+def _groups_of_all(posterior: Array, likelihood: Array, malignant: Array) -> tuple[npt.NDArray[np.int64], Array, Array]:
+    """Cells of equal evidence, as :func:`_groups`, where the posterior of every clone is known.
+
+    Evidence is equal when no clone's likelihood differs by more than a step of its logarithm, to the best clone's.
+    """
+    relative = likelihood / likelihood.max(axis=1, keepdims=True)
+    sure_of = posterior.max(axis=1) > 1 - _CERTAIN
+    relative[sure_of] = (posterior[sure_of] == posterior[sure_of].max(axis=1, keepdims=True)).astype(float)
+    relative[relative < _CERTAIN] = 0.0
+    with np.errstate(divide="ignore"):
+        steps = np.round(np.maximum(np.log(relative), -99) / _STEP).astype(np.int64)
+    normal = np.clip(1.0 - np.nan_to_num(malignant, nan=1.0), 0.0, 1.0)
+    keys = np.column_stack([steps, _steps(normal)])
+    _, group, number = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    mean = np.zeros((len(number), relative.shape[1]))
+    np.add.at(mean, group, relative)
+    absent = np.bincount(group, weights=normal, minlength=len(number)) / number
+    return number.astype(np.int64), mean / number[:, None], 1.0 - absent
 
 
 def _steps(doubt: Array) -> npt.NDArray[np.int64]:
@@ -179,7 +244,12 @@ def _sizes(clone: npt.NDArray[Any], number: npt.NDArray[np.int64], doubt: Array,
 
 
 def estimate_fractions(
-    cells: pd.DataFrame, *, samples: Sequence[str], settings: Mapping[str, Any], seed: int
+    cells: pd.DataFrame,
+    *,
+    samples: Sequence[str],
+    settings: Mapping[str, Any],
+    seed: int,
+    prior_cells: float = 0.0,
 ) -> tuple[list[str], dict[str, SampleFractions]]:
     """Clone fractions of all samples of a patient.
 
@@ -188,6 +258,8 @@ def estimate_fractions(
     cells
         ``clones/{patient}.cells.tsv.gz``: cell, sample, clone, posterior; p_malignant of the
         malignant call where known.
+    prior_cells
+        see :func:`fraction_draws`.
     samples
         the patient's samples in day order; a sample without malignant cells gets the prior.
 
@@ -197,6 +269,8 @@ def estimate_fractions(
         clones in the order of the draws' columns.
     """
     clones = clone_order(cells, samples)
+    full = _full_posterior(cells, clones) if clones else None
+    overall = None if full is None else (full.sum(axis=0) + 1) / (full.sum() + len(clones))
     return clones, {
         sample: fraction_draws(
             cells[cells["sample"] == sample],
@@ -206,6 +280,8 @@ def estimate_fractions(
             burn_in=settings["burn_in"],
             thin=settings["thin"],
             rng=stream(seed, "fractions", sample),
+            overall=overall,
+            prior_cells=prior_cells,
         )
         for sample in samples
     }

@@ -15,21 +15,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..clinical import as_of
 from ..keys import DAYS_PER_MONTH, TABLES
 from .dynamics import Visit, bound_of, two_point_growth
 from .fractions import natural
+from .persistence import CLASSES, UNKNOWN_CONTEXT, Contexts, changed, is_deep, sightings, stretch_of
 from .rest import Rest, rest_of, woke
 from .statistics import Array, zero_of_n_upper
-from .therapy import MIXED, UNKNOWN
+from .therapy import UNKNOWN
 
 EXPANDING, CONTRACTING, LOST = "expanding", "contracting", "lost (below limit)"
 RE_EMERGENT, NEW = "re-emergent", "new"
 PERSISTENT, DORMANT, REACTIVATING = "persistent low-level", "dormant-compatible", "reactivating"
 SUPPORTED = "dormant, supported"
 NOT_ASSESSABLE, UNDECIDED = "not assessable", "undecided"
-#: Responses that are VGPR or deeper.
-DEEP = frozenset({"VGPR", "CR", "sCR"})
 GROWTH_ONLY, BOTH = "growth-only", "growth and state"
 #: Probabilities that stand on every row, whether or not the label was reached.
 PROBABILITIES = (
@@ -80,8 +78,8 @@ def label_clones(
         "undecided" (probability: the largest of the growth labels) or "not assessable".
     """
     rows: list[dict[str, Any]] = []
-    contexts = {
-        int(row["to_day"]): (str(row["therapy_context"]), bool(row["therapy_change"]))
+    contexts: Contexts = {
+        int(row["to_day"]): (str(row["therapy_context"]), bool(row["therapy_change"]), str(row.get(CLASSES) or ""))
         for row in dynamics.to_dict("records")
     }
     state = pd.DataFrame(columns=TABLES["evolution.state"]) if state is None else state
@@ -91,9 +89,10 @@ def label_clones(
         for clone in clones
         for i, visit in enumerate(series)
     }
+    deep = {visit.day: is_deep(response, patient, visit.day) for visit in series}
     grown = {
         (clone, visit.day): _probabilities(
-            series[: i + 1], clone, growths[clone, visit.day], patient, response, expected, settings=settings
+            series[: i + 1], clone, growths[clone, visit.day], deep, expected, contexts, settings=settings
         )
         for clone in clones
         for i, visit in enumerate(series)
@@ -109,19 +108,16 @@ def label_clones(
             waking = woke(state, clone, rested, visit.day, settings=settings) if rested else None
             if rest.supported is not None:
                 probabilities["p_dormant_supported"] = probabilities["p_dormant_compatible"] if rest.supported else 0.0
-            found = _labels(past, clone, growth, probabilities, rested, contexts, rest, waking, settings=settings)
+            found = _labels(
+                past, clone, growth, probabilities, rested, contexts, rest, waking, expected, settings=settings
+            )
             rested += [visit.day] if any(f.label in (PERSISTENT, DORMANT) for f in found) else []
             for item in found:
                 row = {"clone": clone, "day": visit.day, "label": item.label, "probability": item.probability}
-                change = _changed(*contexts.get(visit.day, (UNKNOWN, False)))
+                change = changed(*contexts.get(visit.day, UNKNOWN_CONTEXT)[:2])
                 rows.append({**row, "evidence": item.evidence, **probabilities, CHANGE: change})
     frame = pd.DataFrame(rows, columns=[*TABLES["evolution.labels"], *PROBABILITIES, CHANGE])
     return frame.astype({CHANGE: "boolean"})
-
-
-def _changed(context: str, change: bool) -> bool | None:
-    """Whether treatment changed; None where it is not known."""
-    return None if context == UNKNOWN else bool(change or context == MIXED)
 
 
 def _growth(past: Sequence[Visit], clone: str, *, least: int) -> Array | None:
@@ -144,9 +140,9 @@ def _probabilities(
     past: Sequence[Visit],
     clone: str,
     growth: Array | None,
-    patient: str,
-    response: pd.DataFrame,
+    deep: Mapping[int, bool],
     expected: Mapping[tuple[str, int], float],
+    contexts: Contexts,
     *,
     settings: Mapping[str, Any],
 ) -> dict[str, float]:
@@ -157,45 +153,21 @@ def _probabilities(
         result["p_expanding"] = float((growth > yearly).mean())
         result["p_contracting"] = float((growth < -yearly).mean())
         result["p_reactivating"] = float((growth > 0).mean())
-    earlier = _sightings(past, clone, patient, response, expected, settings=settings)
+    earlier = sightings(past, clone, deep, expected, settings=settings)
     if earlier and not np.isnan(past[-1].burden[clone]).any():
         # low at both ends: a clone that was large and is low for the first time has not persisted yet
         low = (past[-1].burden[clone] <= settings["low_level"]) & np.any(
             [v.burden[clone] <= settings["low_level"] for v in earlier], axis=0
         )
         result["p_persistent"] = float(low.mean())
-        # a burden below its limit at one end bounds growth on one side only: no word on rest
-        if growth is not None and bound_of(past[-2], past[-1], clone) == "":
-            result["p_dormant_compatible"] = float((low & (np.abs(growth) < two_yearly)).mean())
+        residual = [v for v in earlier if deep[v.day]]
+        stretch = stretch_of(past, clone, residual, contexts, settings=settings)
+        if stretch is not None:
+            months = (past[-1].day - stretch[0].day) / DAYS_PER_MONTH
+            rate = two_point_growth(stretch[0].burden[clone], past[-1].burden[clone], months=months)
+            low &= stretch[0].burden[clone] <= settings["low_level"]
+            result["p_dormant_compatible"] = float((low & (np.abs(rate) < two_yearly)).mean())
     return result
-
-
-def _sightings(
-    past: Sequence[Visit],
-    clone: str,
-    patient: str,
-    response: pd.DataFrame,
-    expected: Mapping[tuple[str, int], float],
-    *,
-    settings: Mapping[str, Any],
-) -> list[Visit]:
-    """Days six months or more before now on which the clone was seen; none unless it is seen now, one in >= VGPR."""
-
-    def seen(visit: Visit) -> bool:
-        enough = visit.counts.get(clone, 0) >= settings["min_cells"]
-        return enough and expected.get((clone, visit.day), 0.0) > 1.0
-
-    now = past[-1]
-    apart = settings["months_apart"] * 365 / 12  # a year is 365 days: same date, next year
-    earlier = [v for v in past[:-1] if seen(v) and now.day - v.day >= math.floor(apart)]
-    deep = any(_deep(response, patient, v.day) for v in [now, *earlier])
-    return earlier if seen(now) and deep else []
-
-
-def _deep(response: pd.DataFrame, patient: str, day: int) -> bool:
-    """Whether the last response known by ``day`` was VGPR or deeper."""
-    rows = as_of(response[(response["patient"] == patient) & (response["response"] != "")], day)
-    return not rows.empty and rows.sort_values("day", kind="stable")["response"].iloc[-1] in DEEP
 
 
 def _labels(
@@ -204,44 +176,53 @@ def _labels(
     growth: Array | None,
     p: Mapping[str, float],
     rested: Sequence[int],
-    contexts: Mapping[int, tuple[str, bool]],
+    contexts: Contexts,
     rest: Rest,
     waking: tuple[float, str] | None,
+    expected: Mapping[tuple[str, int], float],
     *,
     settings: Mapping[str, Any],
 ) -> list[Found]:
     now, least, sure = past[-1], settings["min_cells"], settings["probability"]
     cells = now.counts.get(clone, 0)
     seen_before = [v for v in past[:-1] if v.counts.get(clone, 0) >= least]
+    falling = past[-2].counts.get(clone, 0) >= least and p["p_contracting"] >= sure if len(past) > 1 else False
     if cells == 0 and seen_before:
         lost = _lost(seen_before[-1], now, clone)
         # zero of few cells is what a clone that never changed would show as well
         few = f"{lost.evidence}; too few to tell a loss from chance"
         found = [lost if lost.probability >= sure else Found(NOT_ASSESSABLE, math.nan, few)]
     elif cells < least:
-        return [Found(NOT_ASSESSABLE, math.nan, f"{cells} of {now.n_assigned} cells, fewer than {least}")]
+        few = f"{cells} of {now.n_assigned} cells, fewer than {least}"
+        # what is left of many cells tells of their fall as zero cells do, and of nothing else
+        if not falling or growth is None:
+            return [Found(NOT_ASSESSABLE, math.nan, few)]
+        found = []
     else:
-        found = _history(past, clone, settings=settings)
+        found = _history(past, clone, expected, settings=settings)
     if len(past) < 2:
         return [*found, Found(NOT_ASSESSABLE, math.nan, "growth not assessable: first sampling day")]
     if growth is None:
         missing = np.isnan(past[-2].burden[clone]).any() or np.isnan(now.burden[clone]).any()
         why = "no absolute burden at both ends" if missing else "below the limit or too few cells at both ends"
         return [*found, Found(NOT_ASSESSABLE, math.nan, f"growth not assessable: {why}")]
-    context, change = contexts.get(now.day, (UNKNOWN, False))
-    changed = "; interval crosses a treatment change" if _changed(context, change) else ""
-    situation = "therapy unknown" if context == UNKNOWN else f"{context}{changed}"
+    context, change, _ = contexts.get(now.day, UNKNOWN_CONTEXT)
+    crossed = "; interval crosses a treatment change" if changed(context, change) else ""
+    situation = "therapy unknown" if context == UNKNOWN else f"{context}{crossed}"
     assessed = rest.supported is not None
     evidence = f"{GROWTH_ONLY}; {situation}" if assessed else f"{GROWTH_ONLY}; {rest.words}; {situation}"
+    if 0 < cells < least:
+        evidence = f"{evidence}; {cells} of {now.n_assigned} cells left"
     if cells >= least and p["p_expanding"] >= sure:
         found.append(Found(EXPANDING, p["p_expanding"], evidence))
-    if past[-2].counts.get(clone, 0) >= least and p["p_contracting"] >= sure:
+    if falling:
         found.append(Found(CONTRACTING, p["p_contracting"], evidence))
     if cells >= least:
         if p["p_persistent"] >= sure:
             found.append(Found(PERSISTENT, p["p_persistent"], evidence))
             # an average over kill and regrowth can be near zero without any rest
-            if p["p_dormant_compatible"] >= settings["dormant_probability"] and not changed:
+            moving = max(p["p_expanding"], p["p_contracting"]) >= sure
+            if p["p_dormant_compatible"] >= settings["dormant_probability"] and not crossed and not moving:
                 found.append(
                     Found(DORMANT, p["p_dormant_compatible"], f"{evidence}; {rest.words}" if assessed else evidence)
                 )
@@ -270,33 +251,45 @@ def _lost(last_seen: Visit, now: Visit, clone: str) -> Found:
     return Found(LOST, float((after < before / 10).mean()), f"{evidence}; last seen on day {last_seen.day}")
 
 
-def _history(past: Sequence[Visit], clone: str, *, settings: Mapping[str, Any]) -> list[Found]:
+def _history(
+    past: Sequence[Visit],
+    clone: str,
+    expected: Mapping[tuple[str, int], float],
+    *,
+    settings: Mapping[str, Any],
+) -> list[Found]:
     """New or re-emergent, for a clone that is seen now.
 
     An earlier zero counts when it was deep enough: with probability ``adequate`` (0.95) the
-    clone was then below a tenth of what it is now. Absolute burden decides; where it is
-    missing, shares of malignant cells.
+    clone was then below a tenth of what it is now (re-emergent: and of what it was when last seen). Any zero since
+    then may be the deep one; days of one or two cells are neither a sighting nor a zero. Absolute burden decides;
+    where it is missing, shares of malignant cells.
     """
     now, earlier = past[-1], past[:-1]
-    if not earlier:
-        return []
     zeros = [v for v in earlier if v.counts.get(clone, 0) == 0]
-    seen = [v for v in earlier if v.counts.get(clone, 0) >= settings["min_cells"]]
-    if len(zeros) == len(earlier):
+    if earlier and len(zeros) == len(earlier):
         below = np.all([_below(v, now, clone)[0] for v in zeros], axis=0)
         unit = " and ".join(sorted({_below(v, now, clone)[1] for v in zeros}))
         if below.mean() >= settings["adequate"]:
             return [Found(NEW, float(below.mean()), f"0 cells at {len(zeros)} earlier days; judged by {unit}")]
         return []
-    gap = zeros[-1] if zeros and zeros[-1] is earlier[-1] else None
-    before = [v for v in seen if gap is not None and v.day < gap.day]
-    if gap is not None and before:
-        (under_now, unit), (under_then, _) = _below(gap, now, clone), _below(gap, before[-1], clone)
+    # what other clones' and normal cells explain was not seen
+    seen = [
+        v
+        for v in earlier
+        if v.counts.get(clone, 0) >= settings["min_cells"] and expected.get((clone, v.day), 0.0) > 1.0
+    ]
+    best = None
+    for gap in (v for v in zeros if seen and v.day > seen[-1].day):
+        (under_now, unit), (under_then, _) = _below(gap, now, clone), _below(gap, seen[-1], clone)
         probability = float((under_now & under_then).mean())
-        if probability >= settings["adequate"]:
-            text = f"seen on day {before[-1].day}, 0 of {gap.n_assigned} malignant cells on day {gap.day}"
-            return [Found(RE_EMERGENT, probability, f"{text}, seen again; judged by {unit}")]
-    return []
+        if best is None or probability > best[0]:
+            best = probability, gap, unit
+    if best is None or best[0] < settings["adequate"]:
+        return []
+    probability, gap, unit = best
+    text = f"seen on day {seen[-1].day}, 0 of {gap.n_assigned} malignant cells on day {gap.day}"
+    return [Found(RE_EMERGENT, probability, f"{text}, seen again; judged by {unit}")]
 
 
 def _below(zero: Visit, other: Visit, clone: str) -> tuple[Any, str]:
