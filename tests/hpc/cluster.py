@@ -4,7 +4,7 @@
     python tests/hpc/cluster.py down /tmp/marrowclone-slurm
 
 Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge (with accounting also slurmdbd
-and mariadb-server); ``tests/install.sh`` installs them. The configuration is linked to ``/etc/slurm``, the path that
+and mariadb-server, sacct comes with slurm-client); ``tests/install.sh`` installs them. The configuration is linked to ``/etc/slurm``, the path that
 SLURM is built with: the executor plugin's job step drops ``SLURM_CONF`` from the environment of its inner ``srun``.
 The GPUs are character devices without a driver behind them: enough for the scheduler, not for torch.
 """
@@ -21,8 +21,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 #: Programs that a cluster needs; without accounting and with it.
@@ -54,7 +54,7 @@ class Cluster:
     memory_mb: int = 64000
 
     def up(self) -> None:
-        """Start it and wait until both nodes are idle.
+        """Start it and wait until its nodes are idle.
 
         Raises
         ------
@@ -74,7 +74,31 @@ class Cluster:
             _until(lambda: _answers(["sacctmgr", "-n", "list", "cluster"]), 20, "slurmdbd does not answer")
             for words in (["cluster", "ci"], ["account", "lab"], ["user", "root", "Account=lab"]):
                 subprocess.run(["sacctmgr", "-i", "add", *words], capture_output=True, check=False)
-        _run(["slurmctld"])
+        self._start()
+
+    def restart(self, *, accounting: bool) -> None:
+        """Start controller and nodes anew, with the accounting or without; jobs are forgotten."""
+        for name in (*(f"slurmd.{node}" for node in NODES), "slurmctld"):
+            self.kill(self._pid(name), signal.SIGTERM)
+        replace(self, accounting=accounting)._write_configuration()
+        self._start("-c")
+
+    def manage(self, *words: str) -> None:
+        """Change the accounting (``sacctmgr``), such as a limit; the controller hears of it at once."""
+        _run(["sacctmgr", "--immediate", *words])
+
+    def accounted(self, jobs: Iterable[str], *fields: str) -> dict[str, dict[str, str]]:
+        """What ``sacct`` has of these jobs: number -> field -> value."""
+        out = subprocess.run(
+            ["sacct", "-nPX", f"--jobs={','.join(jobs)}", f"--format={','.join(('jobidraw', *fields))}"],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        rows = [line.split("|") for line in out.splitlines()]
+        return {number: dict(zip(fields, cells, strict=True)) for number, *cells in rows}
+
+    def _start(self, *options: str) -> None:
+        """Controller and nodes; see :meth:`up`."""
+        _run(["slurmctld", *options])
         for node in NODES:
             self.start_node(node)
         try:
@@ -215,7 +239,8 @@ class Cluster:
         if self.accounting:
             accounting = (
                 "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=localhost\n"
-                f"AccountingStoragePort={self.port + 4}\nAccountingStorageTRES=gres/gpu\nAccountingStoreFlags=job_comment"
+                f"AccountingStoragePort={self.port + 4}\nAccountingStorageTRES=gres/gpu\n"
+                "AccountingStoreFlags=job_comment\nAccountingStorageEnforce=limits"
             )
         node = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory={self.memory_mb}"
         (self.folder / "slurm.conf").write_text(

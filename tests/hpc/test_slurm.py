@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import signal
@@ -10,13 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 
 from hpc.cluster import Cluster
-from hpc.runs import as_a_user, command, environment, snakemake
+from hpc.runs import as_a_user, command, environment, on_this_machine, snakemake
+from workflow_runs import digests
 
 pytestmark = [pytest.mark.slow, pytest.mark.hpc]
 
+#: Of the results, what says when, where and with which files a run was made.
+RECORDS = {"run.json", "ro-crate-metadata.json"}
 LATENT = "results/embedding/latent.parquet"
 QC = "results/cells/T1_diagnosis.qc.json"
 
@@ -64,6 +70,20 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def configured(checkout: Path) -> dict[str, tuple[int, int, int, str]]:
+    """Rule -> MB, minutes, GPUs and partition of a first attempt on small inputs, as the two profiles write them."""
+    everyday = yaml.safe_load((checkout / "profiles/slurm/config.yaml").read_text())["default-resources"]
+    rules = yaml.safe_load((checkout / "profiles/default/config.yaml").read_text())["set-resources"]
+    found = {}
+    for path in (checkout / "benchmarks").iterdir():
+        own = rules.get(path.name, {})
+        text = str(own.get("mem_mb", everyday["mem_mb"]))
+        memory = int(re.sub(r"attempt \* max\((\d+), .*", r"\1", text))
+        minutes = int(str(own.get("runtime", everyday["runtime"])).removeprefix("attempt * "))
+        found[path.name] = (memory, minutes, own.get("gpu", 0), own.get("slurm_partition", everyday["slurm_partition"]))
+    return found
+
+
 def test_every_rule_ran_as_a_job_of_the_cluster(sent: tuple[Path, list[dict[str, str]]]) -> None:
     checkout, jobs = sent
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
@@ -99,6 +119,62 @@ def test_the_run_ends_with_what_was_asked_and_used(sent: tuple[Path, list[dict[s
     rows = {line.split("\t")[0]: line.split("\t") for line in lines[1:]}
     assert float(rows["integrate_cells"][5]) == 8000 and 0 < float(rows["integrate_cells"][4]) < 8000
     assert "asked and used, job by job: logs/usage.tsv" in (checkout / "said.txt").read_text()
+
+
+def test_the_accounting_has_each_job_as_it_was_asked_for(
+    accounting: Cluster, sent: tuple[Path, list[dict[str, str]]]
+) -> None:
+    checkout, jobs = sent
+    fields = ("state", "partition", "reqmem", "timelimitraw", "reqtres", "elapsedraw", "allocnodes")
+    accounted = accounting.accounted([job["JobId"] for job in jobs], *fields)
+    assert set(accounted) == {job["JobId"] for job in jobs}
+    assert {job["state"] for job in accounted.values()} == {"COMPLETED"}
+    usage = pd.read_csv(checkout / "logs/usage.tsv", sep="\t", dtype={"slurm_job": str})
+    of_job = usage.groupby("slurm_job")["rule"].agg(lambda rules: sorted(set(rules)))
+    alone = {rules[0]: number for number, rules in of_job.items() if len(rules) == 1}
+    wanted = configured(checkout)
+    assert len(alone) >= 15 and set(usage["rule"]) == set(wanted)
+    for rule, number in alone.items():
+        memory, minutes, gpus, partition = wanted[rule]
+        job = accounted[number]
+        assert (job["partition"], job["reqmem"], job["timelimitraw"]) == (partition, f"{memory}M", str(minutes)), rule
+        assert ("gres/gpu=1" in job["reqtres"]) == (gpus == 1), rule
+    assert [r for r in alone if wanted[r][2]] == ["integrate_cells"]
+    samples = [number for number, rules in of_job.items() if rules == ["load_counts", "profile_ambient", "qc_cells"]]
+    assert len(samples) == 2
+    for number in samples:
+        job = accounted[number]
+        assert (job["partition"], job["reqmem"], job["timelimitraw"]) == ("cpu", "3000M", "80")
+
+
+def test_asked_and_used_are_filled_from_the_accounting(
+    accounting: Cluster, sent: tuple[Path, list[dict[str, str]]]
+) -> None:
+    checkout, jobs = sent
+    usage = pd.read_csv(checkout / "logs/usage.tsv", sep="\t", dtype={"slurm_job": str})
+    accounted = accounting.accounted([job["JobId"] for job in jobs], "elapsedraw", "reqmem")
+    assert set(usage["slurm_job"]) == set(accounted), "each job of the cluster is in the table, and no other"
+    assert set(usage["slurm_state"]) == {"COMPLETED"}
+    for row in usage.itertuples():
+        job = accounted[row.slurm_job]
+        assert row.slurm_minutes == pytest.approx(int(job["elapsedraw"]) / 60, abs=0.006)
+        # the job around the step is there before and after it (benchmarks have hundredths of seconds, SLURM whole ones)
+        assert row.minutes <= row.slurm_minutes + 2 / 60
+        # measured apart, once a second: of the step's processes here, of all processes of the job there
+        assert 100 < row.slurm_memory_mb < int(job["reqmem"].removesuffix("M"))
+        assert row.slurm_memory_mb > 0.8 * row.memory_mb or row.minutes < 0.1
+
+
+def test_results_equal_those_of_a_run_on_this_machine(
+    sent: tuple[Path, list[dict[str, str]]], small: Path, tmp_path: Path
+) -> None:
+    """Byte for byte, but for the records of the run itself: neither the scheduler nor the number of cores is an input."""
+    here = as_a_user(tmp_path / "marrowclone", small)
+    done = on_this_machine(here)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    expected, found = digests(here / "results"), digests(sent[0] / "results")
+    assert set(found) == set(expected) and len(set(expected) - RECORDS) > 40
+    assert {path for path in expected if found[path] != expected[path]} <= RECORDS
 
 
 def test_a_job_over_its_memory_is_tried_again_with_more(slurm: Cluster, fresh: Path) -> None:
@@ -210,3 +286,60 @@ def test_a_gpu_job_that_sees_no_gpu_fails_loudly(slurm: Cluster, fresh: Path) ->
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "the job was given a GPU" in said and "torch sees none" in said and "set device: cpu" in said, said[-3000:]
+
+
+def test_jobs_wait_where_slurm_takes_no_more(accounting: Cluster, fresh: Path) -> None:
+    """One job in the queue and no more, as a site's limit may have it: three jobs run one after the other, none fails."""
+    targets = [
+        "results/embedding/T1.clonality.tsv.gz",
+        "results/embedding/T1.drivers.tsv",
+        "results/embedding/microenvironment.tsv",
+    ]
+    for target in targets:
+        (fresh / target).unlink()
+    before = {job["JobId"] for job in accounting.jobs()}
+    accounting.manage("modify", "user", "root", "set", "MaxSubmitJobs=1")
+    try:
+        done = snakemake(fresh, *targets)
+    finally:
+        accounting.manage("modify", "user", "root", "set", "MaxSubmitJobs=-1")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 and all((fresh / target).is_file() for target in targets), said[-4000:]
+    assert "jobs: 4, but SLURM takes 1 of yours at the same time (MaxSubmitJobs of account root)" in said, said[-4000:]
+    assert said.count("SLURM takes no more jobs at present") == 1 and "AssocMaxSubmitJobLimit" in said, said[-4000:]
+    assert "sbatch failed" not in said and "Trying to restart" not in said
+    jobs = sorted((job for job in accounting.jobs() if job["JobId"] not in before), key=lambda job: job["SubmitTime"])
+    assert len(jobs) == len(targets) and {job["JobState"] for job in jobs} == {"COMPLETED"}
+    for earlier, later in itertools.pairwise(jobs):
+        assert earlier["EndTime"] <= later["SubmitTime"]
+
+
+def test_a_job_larger_than_the_limits_of_its_qos_says_what_to_do(accounting: Cluster, fresh: Path) -> None:
+    """Waiting would not help: the run ends, and its message names the limit and what to change."""
+    accounting.manage("add", "qos", "narrow", "set", "Flags=DenyOnLimit", "MaxTRESPerJob=mem=100")
+    accounting.manage("modify", "user", "root", "set", "qos+=narrow")
+    edit(fresh / "profiles/slurm/config.yaml", "# qos: normal", "qos: narrow")
+    edit(fresh / "profiles/slurm/config.yaml", "retries: 2", "retries: 0")
+    target = fresh / "results/embedding/T1.drivers.tsv"
+    target.unlink()
+    done = snakemake(fresh, str(target.relative_to(fresh)))
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert said.count("SLURM refused the job: QOSMaxMemoryPerJob. Hint: ask for less of it (mem_mb,") == 1, said[-4000:]
+    assert "Traceback" not in said
+
+
+def test_a_cluster_without_accounting(slurm: Cluster, fresh: Path) -> None:
+    """The last test: the cluster starts anew without. Nothing but SLURM's columns of the table is missing."""
+    target = fresh / "results/embedding/T1.drivers.tsv"
+    target.unlink()
+    slurm.restart(accounting=False)
+    try:
+        done = snakemake(fresh, str(target.relative_to(fresh)))
+        assert len(of_rule(slurm.jobs("COMPLETED"), "call_drivers")) == 1
+    finally:
+        slurm.restart(accounting=slurm.accounting)
+    assert done.returncode == 0 and target.is_file(), (done.stdout + done.stderr)[-4000:]
+    usage = pd.read_csv(fresh / "logs/usage.tsv", sep="\t", index_col="rule")
+    assert usage["slurm_state"].isna().all() and usage["slurm_memory_mb"].isna().all()
+    assert usage.loc["call_drivers", "memory_mb"] > 100
