@@ -3,9 +3,10 @@
     python tests/hpc/cluster.py up /tmp/marrowclone-slurm [--accounting]
     python tests/hpc/cluster.py down /tmp/marrowclone-slurm
 
-Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge (with accounting also slurmdbd
-and mariadb-server, sacct comes with slurm-client); ``tests/install.sh`` installs them. The configuration is linked to ``/etc/slurm``, the path that
-SLURM is built with: the executor plugin's job step drops ``SLURM_CONF`` from the environment of its inner ``srun``.
+Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge (with accounting also slurmdbd,
+mariadb-server-core and mariadb-client-core); ``tests/install.sh`` installs them. The configuration is linked to
+``/etc/slurm``, the path that SLURM is built with: the executor plugin's job step drops ``SLURM_CONF`` from the
+environment of its inner ``srun``.
 The GPUs are character devices without a driver behind them: enough for the scheduler, not for torch.
 """
 
@@ -27,7 +28,7 @@ from pathlib import Path
 
 #: Programs that a cluster needs; without accounting and with it.
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sinfo", "sbatch", "scontrol")
-ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db", "sacctmgr")
+ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db", "my_print_defaults", "sacctmgr", "sacct")
 #: SLURM looks for its configuration here whatever the environment says.
 ETC = Path("/etc/slurm")
 NODES = ("cpu01", "cpu02", "gpu01")
@@ -221,10 +222,7 @@ class Cluster:
         ]  # fmt: skip
         with open(self.folder / "log" / "mariadb.log", "ab") as log:
             subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=_environment())
-        _until(
-            lambda: _answers(["mariadb-admin", "--no-defaults", f"--socket={self._socket}", "ping"]),
-            20, "the database does not answer",
-        )  # fmt: skip
+        _until(lambda: _accepts(self._socket), 20, "the database does not answer")
         (self.folder / "slurmdbd.conf").write_text(
             f"AuthType=auth/munge\nDbdHost=localhost\nDbdPort={self.port + 4}\nSlurmUser=root\n"
             f"LogFile={self.folder}/log/slurmdbd.log\nPidFile={self.folder}/run/slurmdbd.pid\n"
@@ -329,6 +327,12 @@ def _answers(command: list[str]) -> bool:
         return subprocess.run(command, capture_output=True, env=_environment(), timeout=10).returncode == 0
     except subprocess.TimeoutExpired:
         return False
+
+
+def _accepts(path: Path) -> bool:
+    """Whether a daemon listens on a local socket."""
+    with socket.socket(socket.AF_UNIX) as line:
+        return line.connect_ex(str(path)) == 0
 
 
 def _until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:

@@ -53,7 +53,8 @@ class Cluster:
         self.failed: list[tuple[str, str]] = []
         self.warnings: list[str] = []
         self.says = FULL
-        self.logger = SimpleNamespace(warning=self.warnings.append)
+        self.errors: list[str] = []
+        self.logger = SimpleNamespace(warning=self.warnings.append, error=self.errors.append)
 
     def run_job(self, job: str) -> None:
         self.calls += 1
@@ -155,7 +156,9 @@ def test_what_does_not_pass_by_waiting_fails_with_a_hint_and_the_next_is_tried()
     executor.says = MESSAGE.format("QOSMaxMemoryPerJob", POLICY)
     until(lambda: len(executor.failed) == 2)
     assert [job for job, _ in executor.failed] == ["a", "b"]
-    assert executor.failed[0][1].startswith(f"SLURM refused the job: QOSMaxMemoryPerJob. Hint: {HINT}")
+    assert executor.errors == [
+        f"marrowclone: {job} was not sent. SLURM refused the job: QOSMaxMemoryPerJob. Hint: {HINT}" for job in "ab"
+    ]
 
 
 @pytest.mark.parametrize("stop", [lambda e: e.cancel_jobs([]), lambda e: e.shutdown()])
@@ -192,7 +195,8 @@ def test_a_job_that_the_executor_stumbles_over_fails_instead_of_hanging(monkeypa
     monkeypatch.setattr(Cluster, "run_job", stumble)
     executor = Executor(room=1)
     executor.run_job("a")
-    assert executor.failed == [("a", "The job was not sent: the account nope is unknown.\n")]
+    assert executor.failed == [("a", "the account nope is unknown\n")]
+    assert executor.errors == ["marrowclone: a was not sent. the account nope is unknown"]
 
 
 def answers(*, enforce: str = "associations,limits", own: str = "lab||50|", normal: str = "normal|40||200") -> Callable:

@@ -83,8 +83,10 @@ class Patience:
                     self._wait(job_info.job, said.words)
                     return
                 self._leave(job_info.job, 0.0)
-            if said.words:
-                msg = f"SLURM refused the job: {said.words}. Hint: {HINT}\n{msg}"
+            # of a group of rules Snakemake prints no message at all, so it is said here
+            why = f"SLURM refused the job: {said.words}. Hint: {HINT}" if said.words else _first_words(msg or "")
+            name = getattr(job_info.job, "name", job_info.job)
+            self.logger.error(f"marrowclone: {name} was not sent. {why}")  # type: ignore[attr-defined]
         super().report_job_error(job_info, msg, *arguments, **named)  # type: ignore[misc]
 
     def cancel_jobs(self, active_jobs: Any) -> None:
@@ -161,7 +163,7 @@ class Patience:
         try:
             super().run_job(job)  # type: ignore[misc]
         except Exception as error:
-            self.report_job_error(SubmittedJobInfo(job), f"The job was not sent: {error.__context__ or error}.\n")
+            self.report_job_error(SubmittedJobInfo(job), f"{error.__context__ or error}\n")
 
     def _close(self) -> None:
         with self._door:
@@ -169,3 +171,8 @@ class Patience:
             self._queue.clear()
             if self._timer is not None:
                 self._timer.cancel()
+
+
+def _first_words(message: str) -> str:
+    """What went wrong, without the long command that it went wrong with."""
+    return message.split("sbatch call:")[0].strip()
