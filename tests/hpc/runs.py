@@ -38,7 +38,7 @@ def as_a_user(checkout: Path, small: Path) -> Path:
     return checkout
 
 
-def snakemake(checkout: Path, *targets: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+def snakemake(checkout: Path, *targets: str, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
     """The literal command, from the root of a checkout."""
     return subprocess.run(
         command(*targets), cwd=checkout, capture_output=True, text=True, timeout=timeout, env=environment()

@@ -33,6 +33,7 @@ FULL = MESSAGE.format("QOSMaxSubmitJobPerUserLimit", POLICY)
         (MESSAGE.format("QOSGrpSubmitJobsLimit", POLICY), "the QOS's limit of jobs in the queue is reached (QOSGrpSubmitJobsLimit)", True),
         (MESSAGE.format("MaxSubmitJobsPerAccount", POLICY), "the QOS's limit of your account's jobs in the queue is reached (MaxSubmitJobsPerAccount)", True),
         (MESSAGE.format("NewSubmitJobThing", POLICY), "a limit of jobs in the queue is reached (NewSubmitJobThing)", True),
+        (MESSAGE.format("Batch job submission failed: Unable to create job record, try again", ""), "the whole cluster's limit of jobs is reached (MaxJobCount)", True),
         (MESSAGE.format("Batch job submission failed: Resource temporarily unavailable", ""), "the whole cluster's limit of jobs is reached (MaxJobCount)", True),
         # waiting does not make a job smaller
         (MESSAGE.format("QOSMaxMemoryPerJob", POLICY), "QOSMaxMemoryPerJob", False),

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from .cluster.asked import asked_line
+from .asked import asked_line
 from .environment import check_image, image_around
 from .errors import UserError, shown
 from .provenance import check_code

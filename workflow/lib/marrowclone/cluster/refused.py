@@ -21,7 +21,11 @@ HINT = (
 )
 _SUBMIT = re.compile(r"\b\w*SubmitJobs?\w*\b")
 #: The controller's own limit (MaxJobCount); sbatch tries for two minutes by itself before it says so.
-_BUSY = re.compile(r"Resource temporarily unavailable|Slurm temporarily unable to accept job", re.IGNORECASE)
+_BUSY = re.compile(
+    r"Unable to create job record, try again|Slurm job queue full|"
+    r"Resource temporarily unavailable|Slurm temporarily unable to accept job",
+    re.IGNORECASE,
+)
 _POLICY = re.compile(r"violates accounting/QOS policy", re.IGNORECASE)
 _LINE = re.compile(r"sbatch: error: (.+)")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..asked import Asked, read_asked
 from ..keys import CHAPTERS
 from ..tables import write_text
 from .accounting import Accounted
-from .asked import Asked, read_asked
 
 #: Columns of the usage table. Memory in MB (highest resident memory of the job's processes), time in minutes. Those of
 #: SLURM speak of its whole job, which may hold several steps and a Snakemake for each; empty without accounting.
