@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shutil
 import signal
@@ -22,6 +23,14 @@ from workflow_runs import digests
 pytestmark = [pytest.mark.slow, pytest.mark.hpc]
 
 LATENT = "results/embedding/latent.parquet"
+#: Results of three rules that need none of the others.
+INDEPENDENT = (
+    "results/embedding/T1.clonality.tsv.gz",
+    "results/embedding/T1.drivers.tsv",
+    "results/embedding/microenvironment.tsv",
+)
+#: Folders that a run makes.
+MADE = ("results", "logs", "benchmarks", ".snakemake")
 QC = "results/cells/T1_diagnosis.qc.json"
 
 
@@ -38,7 +47,7 @@ def sent(slurm: Cluster, small: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def fresh(sent: tuple[Path, list[dict[str, str]]]) -> Iterator[Path]:
-    """That checkout, in which a test may edit profiles and configuration and remove results; edits are taken back.
+    """That checkout, in which a test may edit profiles and configuration and remove results; all of it is taken back.
 
     Not a copy: paths of the checkout are inputs, so elsewhere everything would run again.
     """
@@ -49,13 +58,15 @@ def fresh(sent: tuple[Path, list[dict[str, str]]]) -> Iterator[Path]:
         checkout / "config/config.yaml",
     ]
     before = {path: path.read_text() for path in files}
+    kept = checkout.with_name("kept")
+    for name in MADE:
+        shutil.copytree(checkout / name, kept / name)  # times and all
     yield checkout
     for path, text in before.items():
         path.write_text(text)
-    aside = checkout / "results.aside"
-    if aside.is_dir():
-        shutil.rmtree(checkout / "results", ignore_errors=True)
-        aside.rename(checkout / "results")
+    for name in MADE:
+        shutil.rmtree(checkout / name, ignore_errors=True)
+        (kept / name).rename(checkout / name)
 
 
 def of_rule(jobs: list[dict[str, str]], name: str) -> list[dict[str, str]]:
@@ -271,7 +282,7 @@ def test_what_the_cluster_does_not_have_is_said_before_any_job(
     slurm: Cluster, fresh: Path, file: str, old: str, new: str, words: str
 ) -> None:
     edit(fresh / file, old, new)
-    (fresh / "results").rename(fresh / "results.aside")
+    shutil.rmtree(fresh / "results")
     before = len(slurm.jobs())
     done = snakemake(fresh)
     said = done.stdout + done.stderr
@@ -304,11 +315,7 @@ def test_a_gpu_job_that_sees_no_gpu_fails_loudly(slurm: Cluster, fresh: Path) ->
 
 def test_jobs_wait_where_slurm_takes_no_more(accounting: Cluster, fresh: Path) -> None:
     """One job in the queue and no more, as a site's limit may have it: three jobs run one after the other, none fails."""
-    targets = [
-        "results/embedding/T1.clonality.tsv.gz",
-        "results/embedding/T1.drivers.tsv",
-        "results/embedding/microenvironment.tsv",
-    ]
+    targets = INDEPENDENT
     for target in targets:
         (fresh / target).unlink()
     before = {job["JobId"] for job in accounting.jobs()}
@@ -326,6 +333,33 @@ def test_jobs_wait_where_slurm_takes_no_more(accounting: Cluster, fresh: Path) -
     assert len(jobs) == len(targets) and {job["JobState"] for job in jobs} == {"COMPLETED"}
     for earlier, later in itertools.pairwise(jobs):
         assert earlier["EndTime"] <= later["SubmitTime"]
+
+
+def test_an_interrupted_run_sends_nothing_that_waited(accounting: Cluster, fresh: Path) -> None:
+    """Ctrl-C cancels the one job that is inside, so that there is room: none of those that wait may take it."""
+    for target in INDEPENDENT:
+        (fresh / target).unlink()
+    before = {job["JobId"] for job in accounting.jobs()}
+
+    def sent() -> list[dict[str, str]]:
+        return [job for job in accounting.jobs() if job["JobId"] not in before]
+
+    accounting.manage("modify", "user", "root", "set", "MaxSubmitJobs=1")
+    try:
+        process = subprocess.Popen(
+            command(*INDEPENDENT), cwd=fresh, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment(), start_new_session=True,
+        )  # fmt: skip
+        until(lambda: bool(sent()) or process.poll() is not None, 120)
+        time.sleep(3)  # the other two are refused in the same moment
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=120)[0]
+        assert "SLURM takes no more jobs at present" in said and process.returncode != 0, said[-4000:]
+        until(lambda: not accounting.jobs("RUNNING,COMPLETING,PENDING"), 30)
+        time.sleep(5)
+        assert [job["JobState"] for job in sent()] == ["CANCELLED"], said[-4000:]
+    finally:
+        accounting.manage("modify", "user", "root", "set", "MaxSubmitJobs=-1")
 
 
 def test_a_job_larger_than_the_limits_of_its_qos_says_what_to_do(accounting: Cluster, fresh: Path) -> None:
