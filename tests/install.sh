@@ -6,6 +6,10 @@ export PATH=$PATH:/usr/sbin:/sbin
 packages=()
 command -v chromium >/dev/null 2>&1 || packages+=(chromium fonts-dejavu-core)
 for program in slurmctld slurmd munged; do command -v "$program" >/dev/null 2>&1 || packages+=("${program/munged/munge}"); done
+# accounting (sacct, limits); of the database the programs alone, no service
+command -v slurmdbd >/dev/null 2>&1 || packages+=(slurmdbd)
+command -v mariadb-install-db >/dev/null 2>&1 || packages+=(mariadb-server-core)
+command -v my_print_defaults >/dev/null 2>&1 || packages+=(mariadb-client-core)
 command -v sbatch >/dev/null 2>&1 || packages+=(slurm-client)
 if [ ${#packages[@]} = 0 ]; then exit 0; fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -3,9 +3,10 @@
     python tests/hpc/cluster.py up /tmp/marrowclone-slurm [--accounting]
     python tests/hpc/cluster.py down /tmp/marrowclone-slurm
 
-Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge (with accounting also slurmdbd
-and mariadb-server); ``tests/install.sh`` installs them. The configuration is linked to ``/etc/slurm``, the path that
-SLURM is built with: the executor plugin's job step drops ``SLURM_CONF`` from the environment of its inner ``srun``.
+Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge (with accounting also slurmdbd,
+mariadb-server-core and mariadb-client-core); ``tests/install.sh`` installs them. The configuration is linked to
+``/etc/slurm``, the path that SLURM is built with: the executor plugin's job step drops ``SLURM_CONF`` from the
+environment of its inner ``srun``.
 The GPUs are character devices without a driver behind them: enough for the scheduler, not for torch.
 """
 
@@ -21,13 +22,13 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 #: Programs that a cluster needs; without accounting and with it.
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sinfo", "sbatch", "scontrol")
-ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db", "sacctmgr")
+ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db", "my_print_defaults", "sacctmgr", "sacct")
 #: SLURM looks for its configuration here whatever the environment says.
 ETC = Path("/etc/slurm")
 NODES = ("cpu01", "cpu02", "gpu01")
@@ -54,7 +55,7 @@ class Cluster:
     memory_mb: int = 64000
 
     def up(self) -> None:
-        """Start it and wait until both nodes are idle.
+        """Start it and wait until its nodes are idle.
 
         Raises
         ------
@@ -74,7 +75,31 @@ class Cluster:
             _until(lambda: _answers(["sacctmgr", "-n", "list", "cluster"]), 20, "slurmdbd does not answer")
             for words in (["cluster", "ci"], ["account", "lab"], ["user", "root", "Account=lab"]):
                 subprocess.run(["sacctmgr", "-i", "add", *words], capture_output=True, check=False)
-        _run(["slurmctld"])
+        self._start()
+
+    def restart(self, *, accounting: bool) -> None:
+        """Start controller and nodes anew, with the accounting or without; jobs are forgotten."""
+        for name in (*(f"slurmd.{node}" for node in NODES), "slurmctld"):
+            self.kill(self._pid(name), signal.SIGTERM)
+        replace(self, accounting=accounting)._write_configuration()
+        self._start("-c")
+
+    def manage(self, *words: str) -> None:
+        """Change the accounting (``sacctmgr``), such as a limit; the controller hears of it at once."""
+        _run(["sacctmgr", "--immediate", *words])
+
+    def accounted(self, jobs: Iterable[str], *fields: str) -> dict[str, dict[str, str]]:
+        """What ``sacct`` has of these jobs: number -> field -> value."""
+        out = subprocess.run(
+            ["sacct", "-nPX", f"--jobs={','.join(jobs)}", f"--format={','.join(('jobidraw', *fields))}"],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        rows = [line.split("|") for line in out.splitlines()]
+        return {number: dict(zip(fields, cells, strict=True)) for number, *cells in rows}
+
+    def _start(self, *options: str) -> None:
+        """Controller and nodes; see :meth:`up`."""
+        _run(["slurmctld", *options])
         for node in NODES:
             self.start_node(node)
         try:
@@ -197,10 +222,7 @@ class Cluster:
         ]  # fmt: skip
         with open(self.folder / "log" / "mariadb.log", "ab") as log:
             subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=_environment())
-        _until(
-            lambda: _answers(["mariadb-admin", "--no-defaults", f"--socket={self._socket}", "ping"]),
-            20, "the database does not answer",
-        )  # fmt: skip
+        _until(lambda: _accepts(self._socket), 20, "the database does not answer")
         (self.folder / "slurmdbd.conf").write_text(
             f"AuthType=auth/munge\nDbdHost=localhost\nDbdPort={self.port + 4}\nSlurmUser=root\n"
             f"LogFile={self.folder}/log/slurmdbd.log\nPidFile={self.folder}/run/slurmdbd.pid\n"
@@ -215,7 +237,8 @@ class Cluster:
         if self.accounting:
             accounting = (
                 "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=localhost\n"
-                f"AccountingStoragePort={self.port + 4}\nAccountingStorageTRES=gres/gpu\nAccountingStoreFlags=job_comment"
+                f"AccountingStoragePort={self.port + 4}\nAccountingStorageTRES=gres/gpu\n"
+                "AccountingStoreFlags=job_comment\nAccountingStorageEnforce=limits"
             )
         node = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory={self.memory_mb}"
         (self.folder / "slurm.conf").write_text(
@@ -304,6 +327,12 @@ def _answers(command: list[str]) -> bool:
         return subprocess.run(command, capture_output=True, env=_environment(), timeout=10).returncode == 0
     except subprocess.TimeoutExpired:
         return False
+
+
+def _accepts(path: Path) -> bool:
+    """Whether a daemon listens on a local socket."""
+    with socket.socket(socket.AF_UNIX) as line:
+        return line.connect_ex(str(path)) == 0
 
 
 def _until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:

@@ -14,7 +14,7 @@ from workflow_runs import simulated
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A running cluster; it is stopped at the end, whatever happened."""
+    """A running cluster, with accounting where its programs are; it is stopped at the end, whatever happened."""
     if os.geteuid() != 0:
         pytest.skip("a SLURM cluster on loopback needs root")
     lacking = missing_programs()
@@ -22,12 +22,21 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         pytest.skip(f"not installed: {', '.join(lacking)} (tests/install.sh installs them on Debian)")
     if Path("/etc/slurm/slurm.conf").exists() and not Path("/etc/slurm/slurm.conf").is_symlink():
         pytest.skip("this machine has a SLURM configuration of its own, which is left alone")
-    cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    cluster = Cluster(tmp_path_factory.mktemp("slurm"), accounting=not missing_programs(accounting=True))
     cluster.up()
     try:
         yield cluster
     finally:
         cluster.down()
+
+
+@pytest.fixture
+def accounting(slurm: Cluster) -> Cluster:
+    """The cluster, for tests that ask its accounting."""
+    if not slurm.accounting:
+        lacking = missing_programs(accounting=True)
+        pytest.skip(f"not installed: {', '.join(lacking)} (tests/install.sh installs them on Debian)")
+    return slurm
 
 
 @pytest.fixture(scope="session")

@@ -19,23 +19,37 @@ def as_a_user(checkout: Path, small: Path) -> Path:
         target = checkout / "config" / path.relative_to(small / "config")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
-    # a pretend GPU is a device without a driver: the model is trained on the CPU, shortly
+    # a pretend GPU is a device without a driver: the model is trained on the CPU, for a moment only
     demo = (ROOT / "config/demo/config.yaml").read_text().replace("truth: truth\n", "")
+    demo = demo.replace("n_genes: 1000", "n_genes: 200").replace("optimiser_steps: 600", "optimiser_steps: 20")
     (checkout / "config/config.yaml").write_text(f"{demo}\ndevice: cpu\n")
     profile = checkout / "profiles/slurm/config.yaml"
-    quick = {"jobs: 100 ": "jobs: 4 ", "latency-wait: 60 ": "latency-wait: 10 "}
+    quick = {
+        "jobs: 100 ": "jobs: 4 ",
+        "latency-wait: 60 ": "latency-wait: 10 ",
+        "status-checks: 10\n": "status-checks: 1\n",
+        "status-checks: 30\n": "status-checks: 1\n",
+    }
     text = profile.read_text()
     for old, new in quick.items():
         assert old in text
         text = text.replace(old, new)
-    profile.write_text(f"{text}\nslurm-init-seconds-before-status-checks: 1\nseconds-between-status-checks: 1\n")
+    profile.write_text(text)
     return checkout
 
 
-def snakemake(checkout: Path, *targets: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+def snakemake(checkout: Path, *targets: str, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
     """The literal command, from the root of a checkout."""
     return subprocess.run(
         command(*targets), cwd=checkout, capture_output=True, text=True, timeout=timeout, env=environment()
+    )
+
+
+def on_this_machine(checkout: Path, cores: int = 2) -> subprocess.CompletedProcess[str]:
+    """``snakemake --cores``, from the root of a checkout."""
+    program = str(Path(sys.executable).parent / "snakemake")
+    return subprocess.run(
+        [program, "--cores", str(cores)], cwd=checkout, capture_output=True, text=True, env=environment()
     )
 
 

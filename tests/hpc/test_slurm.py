@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import shutil
 import signal
@@ -10,14 +12,25 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 
 from hpc.cluster import Cluster
-from hpc.runs import as_a_user, command, environment, snakemake
+from hpc.runs import as_a_user, command, environment, on_this_machine, snakemake
+from workflow_runs import digests
 
 pytestmark = [pytest.mark.slow, pytest.mark.hpc]
 
 LATENT = "results/embedding/latent.parquet"
+#: Results of three rules that need none of the others.
+INDEPENDENT = (
+    "results/embedding/T1.clonality.tsv.gz",
+    "results/embedding/T1.drivers.tsv",
+    "results/embedding/microenvironment.tsv",
+)
+#: Folders that a run makes.
+MADE = ("results", "logs", "benchmarks", ".snakemake")
 QC = "results/cells/T1_diagnosis.qc.json"
 
 
@@ -34,7 +47,7 @@ def sent(slurm: Cluster, small: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def fresh(sent: tuple[Path, list[dict[str, str]]]) -> Iterator[Path]:
-    """That checkout, in which a test may edit profiles and configuration and remove results; edits are taken back.
+    """That checkout, in which a test may edit profiles and configuration and remove results; all of it is taken back.
 
     Not a copy: paths of the checkout are inputs, so elsewhere everything would run again.
     """
@@ -45,13 +58,15 @@ def fresh(sent: tuple[Path, list[dict[str, str]]]) -> Iterator[Path]:
         checkout / "config/config.yaml",
     ]
     before = {path: path.read_text() for path in files}
+    kept = checkout.with_name("kept")
+    for name in MADE:
+        shutil.copytree(checkout / name, kept / name)  # times and all
     yield checkout
     for path, text in before.items():
         path.write_text(text)
-    aside = checkout / "results.aside"
-    if aside.is_dir():
-        shutil.rmtree(checkout / "results", ignore_errors=True)
-        aside.rename(checkout / "results")
+    for name in MADE:
+        shutil.rmtree(checkout / name, ignore_errors=True)
+        (kept / name).rename(checkout / name)
 
 
 def of_rule(jobs: list[dict[str, str]], name: str) -> list[dict[str, str]]:
@@ -62,6 +77,20 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text, f"{path} has no {old!r}"
     path.write_text(text.replace(old, new))
+
+
+def configured(checkout: Path) -> dict[str, tuple[int, int, int, str]]:
+    """Rule -> MB, minutes, GPUs and partition of a first attempt on small inputs, as the two profiles write them."""
+    everyday = yaml.safe_load((checkout / "profiles/slurm/config.yaml").read_text())["default-resources"]
+    rules = yaml.safe_load((checkout / "profiles/default/config.yaml").read_text())["set-resources"]
+    found = {}
+    for path in (checkout / "benchmarks").iterdir():
+        own = rules.get(path.name, {})
+        text = str(own.get("mem_mb", everyday["mem_mb"]))
+        memory = int(re.sub(r"attempt \* max\((\d+), .*", r"\1", text))
+        minutes = int(str(own.get("runtime", everyday["runtime"])).removeprefix("attempt * "))
+        found[path.name] = (memory, minutes, own.get("gpu", 0), own.get("slurm_partition", everyday["slurm_partition"]))
+    return found
 
 
 def test_every_rule_ran_as_a_job_of_the_cluster(sent: tuple[Path, list[dict[str, str]]]) -> None:
@@ -99,6 +128,67 @@ def test_the_run_ends_with_what_was_asked_and_used(sent: tuple[Path, list[dict[s
     rows = {line.split("\t")[0]: line.split("\t") for line in lines[1:]}
     assert float(rows["integrate_cells"][5]) == 8000 and 0 < float(rows["integrate_cells"][4]) < 8000
     assert "asked and used, job by job: logs/usage.tsv" in (checkout / "said.txt").read_text()
+
+
+def test_the_accounting_has_each_job_as_it_was_asked_for(
+    accounting: Cluster, sent: tuple[Path, list[dict[str, str]]]
+) -> None:
+    checkout, jobs = sent
+    fields = ("state", "partition", "reqmem", "timelimitraw", "reqtres", "elapsedraw", "allocnodes")
+    accounted = accounting.accounted([job["JobId"] for job in jobs], *fields)
+    assert set(accounted) == {job["JobId"] for job in jobs}
+    assert {job["state"] for job in accounted.values()} == {"COMPLETED"}
+    usage = pd.read_csv(checkout / "logs/usage.tsv", sep="\t", dtype={"slurm_job": str})
+    of_job = usage.groupby("slurm_job")["rule"].agg(lambda rules: sorted(set(rules)))
+    alone = {rules[0]: number for number, rules in of_job.items() if len(rules) == 1}
+    wanted = configured(checkout)
+    assert len(alone) >= 15 and set(usage["rule"]) == set(wanted)
+    for rule, number in alone.items():
+        memory, minutes, gpus, partition = wanted[rule]
+        job = accounted[number]
+        assert (job["partition"], job["reqmem"], job["timelimitraw"]) == (partition, f"{memory}M", str(minutes)), rule
+        assert ("gres/gpu=1" in job["reqtres"]) == (gpus == 1), rule
+    assert [r for r in alone if wanted[r][2]] == ["integrate_cells"]
+    gpu = {number for number, job in accounted.items() if job["partition"] != "cpu"}
+    assert gpu == {alone["integrate_cells"]}
+    samples = [number for number, rules in of_job.items() if rules == ["load_counts", "profile_ambient", "qc_cells"]]
+    assert len(samples) == 2
+    for number in samples:
+        job = accounted[number]
+        assert (job["partition"], job["reqmem"], job["timelimitraw"]) == ("cpu", "3000M", "80")
+
+
+def test_asked_and_used_are_filled_from_the_accounting(
+    accounting: Cluster, sent: tuple[Path, list[dict[str, str]]]
+) -> None:
+    checkout, jobs = sent
+    usage = pd.read_csv(checkout / "logs/usage.tsv", sep="\t", dtype={"slurm_job": str})
+    accounted = accounting.accounted([job["JobId"] for job in jobs], "elapsedraw", "reqmem")
+    assert set(usage["slurm_job"]) == set(accounted), "each job of the cluster is in the table, and no other"
+    assert set(usage["slurm_state"]) == {"COMPLETED"}
+    for row in usage.itertuples():
+        job = accounted[row.slurm_job]
+        assert row.slurm_minutes == pytest.approx(int(job["elapsedraw"]) / 60, abs=0.006)
+        # the job around the step is there before and after it (benchmarks have hundredths of seconds, SLURM whole ones)
+        assert row.minutes <= row.slurm_minutes + 2 / 60
+        # measured apart, once a second: of the step's processes here, of all processes of the job there
+        assert 100 < row.slurm_memory_mb < int(job["reqmem"].removesuffix("M"))
+        assert row.slurm_memory_mb > 0.8 * row.memory_mb or row.minutes < 0.1
+
+
+def test_results_equal_those_of_a_run_on_this_machine(
+    sent: tuple[Path, list[dict[str, str]]], small: Path, tmp_path: Path
+) -> None:
+    """Every file, byte for byte, without exception: no result holds time, host, path, scheduler or number of cores.
+
+    Times and memory lie in ``benchmarks/`` and ``logs/``, which are no results.
+    """
+    here = as_a_user(tmp_path / "marrowclone", small)
+    done = on_this_machine(here)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    expected, found = digests(here / "results"), digests(sent[0] / "results")
+    assert set(found) == set(expected) and len(expected) > 50
+    assert {path for path in expected if found[path] != expected[path]} == set()
 
 
 def test_a_job_over_its_memory_is_tried_again_with_more(slurm: Cluster, fresh: Path) -> None:
@@ -192,13 +282,24 @@ def test_what_the_cluster_does_not_have_is_said_before_any_job(
     slurm: Cluster, fresh: Path, file: str, old: str, new: str, words: str
 ) -> None:
     edit(fresh / file, old, new)
-    (fresh / "results").rename(fresh / "results.aside")
+    shutil.rmtree(fresh / "results")
     before = len(slurm.jobs())
     done = snakemake(fresh)
     said = done.stdout + done.stderr
     assert done.returncode != 0 and words in said and "no job was sent" in said, said[-3000:]
     assert "Traceback" not in said
     assert len(slurm.jobs()) == before
+
+
+def test_an_account_that_is_not_the_users_is_said_before_any_job(accounting: Cluster, fresh: Path) -> None:
+    edit(fresh / "profiles/slurm/config.yaml", "# slurm_account: my_account", "slurm_account: labs")
+    (fresh / LATENT).unlink()
+    before = len(accounting.jobs())
+    done = snakemake(fresh, LATENT)
+    said = done.stdout + done.stderr
+    words = "slurm_account: found 'labs', expected one of lab, root; did you mean 'lab'?; no job was sent"
+    assert done.returncode != 0 and words in said and "Traceback" not in said, said[-3000:]
+    assert len(accounting.jobs()) == before
 
 
 def test_a_gpu_job_that_sees_no_gpu_fails_loudly(slurm: Cluster, fresh: Path) -> None:
@@ -210,3 +311,83 @@ def test_a_gpu_job_that_sees_no_gpu_fails_loudly(slurm: Cluster, fresh: Path) ->
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "the job was given a GPU" in said and "torch sees none" in said and "set device: cpu" in said, said[-3000:]
+
+
+def test_jobs_wait_where_slurm_takes_no_more(accounting: Cluster, fresh: Path) -> None:
+    """One job in the queue and no more, as a site's limit may have it: three jobs run one after the other, none fails."""
+    targets = INDEPENDENT
+    for target in targets:
+        (fresh / target).unlink()
+    before = {job["JobId"] for job in accounting.jobs()}
+    accounting.manage("modify", "user", "root", "set", "MaxSubmitJobs=1")
+    try:
+        done = snakemake(fresh, *targets)
+    finally:
+        accounting.manage("modify", "user", "root", "set", "MaxSubmitJobs=-1")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 and all((fresh / target).is_file() for target in targets), said[-4000:]
+    assert "jobs: 4, but SLURM takes 1 of yours at the same time (MaxSubmitJobs of account root)" in said, said[-4000:]
+    assert said.count("SLURM takes no more jobs at present") == 1 and "AssocMaxSubmitJobLimit" in said, said[-4000:]
+    assert "sbatch failed" not in said and "Trying to restart" not in said
+    jobs = sorted((job for job in accounting.jobs() if job["JobId"] not in before), key=lambda job: job["SubmitTime"])
+    assert len(jobs) == len(targets) and {job["JobState"] for job in jobs} == {"COMPLETED"}
+    for earlier, later in itertools.pairwise(jobs):
+        assert earlier["EndTime"] <= later["SubmitTime"]
+
+
+def test_an_interrupted_run_sends_nothing_that_waited(accounting: Cluster, fresh: Path) -> None:
+    """Ctrl-C cancels the one job that is inside, so that there is room: none of those that wait may take it."""
+    for target in INDEPENDENT:
+        (fresh / target).unlink()
+    before = {job["JobId"] for job in accounting.jobs()}
+
+    def sent() -> list[dict[str, str]]:
+        return [job for job in accounting.jobs() if job["JobId"] not in before]
+
+    accounting.manage("modify", "user", "root", "set", "MaxSubmitJobs=1")
+    try:
+        process = subprocess.Popen(
+            command(*INDEPENDENT), cwd=fresh, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment(), start_new_session=True,
+        )  # fmt: skip
+        until(lambda: bool(sent()) or process.poll() is not None, 120)
+        time.sleep(3)  # the other two are refused in the same moment
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=120)[0]
+        assert "SLURM takes no more jobs at present" in said and process.returncode != 0, said[-4000:]
+        until(lambda: not accounting.jobs("RUNNING,COMPLETING,PENDING"), 30)
+        time.sleep(5)
+        assert [job["JobState"] for job in sent()] == ["CANCELLED"], said[-4000:]
+    finally:
+        accounting.manage("modify", "user", "root", "set", "MaxSubmitJobs=-1")
+
+
+def test_a_job_larger_than_the_limits_of_its_qos_says_what_to_do(accounting: Cluster, fresh: Path) -> None:
+    """Waiting would not help: the run ends, and its message names the limit and what to change."""
+    accounting.manage("add", "qos", "narrow", "set", "Flags=DenyOnLimit", "MaxTRESPerJob=mem=100")
+    accounting.manage("modify", "user", "root", "set", "qos+=narrow")
+    edit(fresh / "profiles/slurm/config.yaml", "# qos: normal", "qos: narrow")
+    edit(fresh / "profiles/slurm/config.yaml", "retries: 2", "retries: 0")
+    target = fresh / "results/embedding/T1.drivers.tsv"
+    target.unlink()
+    done = snakemake(fresh, str(target.relative_to(fresh)))
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert said.count("SLURM refused the job: QOSMaxMemoryPerJob. Hint: ask for less of it (mem_mb,") == 1, said[-4000:]
+    assert "Traceback" not in said
+
+
+def test_a_cluster_without_accounting(slurm: Cluster, fresh: Path) -> None:
+    """The last test: the cluster starts anew without. Nothing but SLURM's columns of the table is missing."""
+    target = fresh / "results/embedding/T1.drivers.tsv"
+    target.unlink()
+    slurm.restart(accounting=False)
+    try:
+        done = snakemake(fresh, str(target.relative_to(fresh)))
+        assert len(of_rule(slurm.jobs("COMPLETED"), "call_drivers")) == 1
+    finally:
+        slurm.restart(accounting=slurm.accounting)
+    assert done.returncode == 0 and target.is_file(), (done.stdout + done.stderr)[-4000:]
+    usage = pd.read_csv(fresh / "logs/usage.tsv", sep="\t", index_col="rule")
+    assert usage["slurm_state"].isna().all() and usage["slurm_memory_mb"].isna().all()
+    assert usage.loc["call_drivers", "memory_mb"] > 100

@@ -30,6 +30,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 if MAIN_PROCESS:
     locks.release_stale()
+    cluster.prepare()
     for note in COHORT.notes:
         print(f"marrowclone: {note}", file=sys.stderr)
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from marrowclone.cluster.requests import Request, check_requests, problems, request_of
 from marrowclone.cluster.site import parse_gpus, parse_minutes, parse_site, read_site
@@ -117,6 +118,19 @@ def test_requests_from_snakemake_resources() -> None:
     )
     assert request_of("a", {"gres": "gpu:2"}, 1).gpus == 2
     assert request_of("a", {"mem_mb": "<TBD>"}, 1).memory_mb == 0  # not known before its input is there
+
+
+def test_a_cluster_without_gpus_is_told_how_to_do_without(root: Path) -> None:
+    """As docs/hpc.md has it: the profile, edited so, asks for no GPU."""
+    site = {"cpu": SITE["cpu"]}
+    assert problems(GOOD, site) == [
+        "profiles/default/config.yaml, slurm_partition: found 'gpu', expected one of cpu; did you mean 'cpu'?; without GPUs one of these and gpu: 0"
+    ]
+    text = (root / "profiles/default/config.yaml").read_text()
+    edited = text.replace("slurm_partition: gpu ", "slurm_partition: cpu ").replace(" gpu: 1 ", " gpu: 0 ")
+    rules = yaml.safe_load(edited)["set-resources"]
+    for rule in ("integrate_cells", "denoise_counts"):
+        assert problems(request_of(rule, {**rules[rule], "mem_mb": 8000, "runtime": 240}, 2), site) == []
 
 
 def test_the_profile_of_a_gpu_job_is_the_one_that_sets_it(root: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from .cluster.asked import asked_line
+from .asked import asked_line
 from .environment import check_image, image_around
 from .errors import UserError, shown
 from .provenance import check_code
@@ -148,7 +148,8 @@ def job(snakemake: Any) -> Iterator[Run]:
             seed=seed,
         )
         try:
-            print(f"[{rule}] {asked_line(getattr(snakemake, 'resources', {}), threads)}", file=log, flush=True)
+            asked = asked_line(getattr(snakemake, "resources", {}), threads, os.environ.get("SLURM_JOB_ID"))
+            print(f"[{rule}] {asked}", file=log, flush=True)
             image = image_around()
             print(f"[{rule}] {where_line(image)}", file=log, flush=True)
             if image is not None:

@@ -13,8 +13,19 @@ from typing import Any
 USAGE = Path("logs/usage.tsv")
 
 
+def prepare() -> None:
+    """Add :class:`~marrowclone.cluster.executor.Patience` to the executor for SLURM, before Snakemake makes one."""
+    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+    from .executor import Patience
+
+    plugin = ExecutorPluginRegistry().plugins.get("slurm")
+    if plugin is not None and not issubclass(plugin.executor, Patience):
+        plugin.executor = type("Executor", (Patience, plugin.executor), {})
+
+
 def before_jobs(workflow: Any) -> None:
-    """Refuse requests that the cluster cannot meet, before the first job is sent.
+    """Refuse requests that the cluster cannot meet, before the first job is sent; note a limit that makes jobs wait.
 
     Parameters
     ----------
@@ -28,22 +39,28 @@ def before_jobs(workflow: Any) -> None:
     """
     if not _to_slurm(workflow):
         return
+    from .limits import check_accounts, check_limits, read_limits
     from .requests import check_requests, request_of
     from .site import read_site
 
-    jobs = workflow.dag.needrun_jobs()
-    check_requests(
-        (request_of(job.rule.name, job.resources, job.threads) for job in jobs if not job.is_local), read_site()
-    )
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    check_requests((request_of(job.rule.name, job.resources, job.threads) for job in jobs), read_site())
+    quality = getattr(workflow.executor_settings, "qos", None)
+    asked = {(str(j.resources.get("slurm_account") or ""), str(j.resources.get("qos") or quality or "")) for j in jobs}
+    check_accounts(account for account, _ in asked)
+    note = check_limits(read_limits(asked), at_once=workflow.resource_settings.nodes or len(jobs), needed=len(jobs))
+    if note:
+        print(f"marrowclone: {note}", file=sys.stderr)
 
 
 def after_jobs(workflow: Any) -> None:
     """Write :data:`USAGE` and say what asked for too little or far too much."""
     if not _to_slurm(workflow):
         return
-    from .usage import advice, read_usage, write_usage
+    from .accounting import read_accounting
+    from .usage import advice, read_usage, slurm_jobs, write_usage
 
-    usage = read_usage(Path("benchmarks"))
+    usage = read_usage(Path("benchmarks"), accounting=read_accounting(slurm_jobs()))
     if usage.empty:
         return
     write_usage(usage, USAGE)

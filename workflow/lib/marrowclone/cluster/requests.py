@@ -88,7 +88,8 @@ def problems(request: Request, site: Mapping[str, Partition]) -> list[str]:
     where = f"{request.file}, slurm_partition"
     if partition is None:
         near = did_you_mean(name, site)
-        return [f"{where}: {found(name, one_of(sorted(site)))}{'; ' + near if near else ''}"]
+        text = f"{where}: {found(name, one_of(sorted(site)))}{'; ' + near if near else ''}"
+        return [f"{text}; without GPUs one of these and gpu: 0" if request.gpus and not _has_gpus(site) else text]
     if not partition.is_up:
         return [f"{where}: partition {name!r} takes no jobs at present (scontrol show partition {name})"]
     said = []
@@ -109,7 +110,9 @@ def _by_nodes(request: Request, partition: Partition) -> list[str]:
         most = max(_gpus(node, "") for node in nodes)
         kinds = sorted({kind for node in nodes for kind in node.gpus if kind})
         if not most:
-            said.append(f"{request.file}, slurm_partition: no node of partition {name!r} has a GPU")
+            said.append(
+                f"{request.file}, slurm_partition: no node of partition {name!r} has a GPU (to do without: gpu: 0)"
+            )
         elif request.gpu_kind and not any(_gpus(node, request.gpu_kind) for node in nodes):
             expected = one_of(kinds) if kinds else "no kind: this cluster does not name the kinds of its GPUs"
             near = did_you_mean(request.gpu_kind, kinds)
@@ -128,6 +131,10 @@ def _by_nodes(request: Request, partition: Partition) -> list[str]:
     if request.memory_mb > memory:
         said.append(f"{request.file}, mem_mb: {found(request.memory_mb, f'at most {memory} on a node of {name}')}")
     return said
+
+
+def _has_gpus(site: Mapping[str, Partition]) -> bool:
+    return any(_gpus(node, "") for partition in site.values() for node in partition.nodes)
 
 
 def _gpus(node: Node, kind: str) -> int:

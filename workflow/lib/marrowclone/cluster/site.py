@@ -52,7 +52,7 @@ def read_site(run: Callable[[Iterable[str]], str] | None = None) -> dict[str, Pa
     run
         gives what a command prints; for tests.
     """
-    run = run or _output_of
+    run = run or output_of
     try:
         partitions, nodes = run(PARTITIONS), run(NODES)
     except (OSError, subprocess.SubprocessError):
@@ -117,6 +117,13 @@ def _number(text: str) -> int:
     return int(match.group()) if match else 0
 
 
-def _output_of(command: Iterable[str]) -> str:
+def output_of(command: Iterable[str]) -> str:
+    """What a command prints.
+
+    Raises
+    ------
+    OSError, subprocess.SubprocessError
+        when it is not there, fails or takes longer than :data:`PATIENCE`.
+    """
     done = subprocess.run(list(command), capture_output=True, text=True, timeout=PATIENCE, check=True)
     return done.stdout
