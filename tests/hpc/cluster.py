@@ -162,7 +162,7 @@ class Cluster:
             return
         try:
             os.kill(pid, number)
-            _quietly(lambda: _until(lambda: not Path(f"/proc/{pid}").exists(), wait, ""))
+            _quietly(lambda: _until(lambda: not _lives(pid), wait, ""))
         except ProcessLookupError:
             pass
 
@@ -326,6 +326,14 @@ def _answers(command: list[str]) -> bool:
     try:
         return subprocess.run(command, capture_output=True, env=_environment(), timeout=10).returncode == 0
     except subprocess.TimeoutExpired:
+        return False
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
         return False
 
 

@@ -177,6 +177,15 @@ def test_after_the_end_nothing_is_sent(stop: Callable[[Executor], None]) -> None
     assert (executor.calls, executor.inside) == (calls, [])
 
 
+def test_what_stands_in_the_command_is_no_refusal() -> None:
+    """The message of a failed submission holds the whole command, with the user's own paths."""
+    executor = Executor(room=0)
+    executor.says = MESSAGE.format("Batch job submission failed: Invalid qos", "") + " --output /home/ada/SubmitJobs/%j"
+    executor.run_job("a")
+    assert [job for job, _ in executor.failed] == ["a"] and not executor.warnings
+    assert executor.errors[0].endswith("Invalid qos\n'.")
+
+
 def test_a_job_that_ran_and_failed_is_no_refusal() -> None:
     executor = Executor(room=1)
     executor.run_job("a")

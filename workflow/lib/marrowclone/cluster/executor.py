@@ -77,14 +77,15 @@ class Patience:
         if job_info.external_jobid is not None:
             self._ended(job_info)
         else:
-            said = refusal(msg or "")
+            words = _first_words(msg or "")
+            said = refusal(words)
             with self._door:
                 if said.is_full and not self._over:
                     self._wait(job_info.job, said.words)
                     return
                 self._leave(job_info.job, 0.0)
             # of a group of rules Snakemake prints no message at all, so it is said here
-            why = f"SLURM refused the job: {said.words}. Hint: {HINT}" if said.words else _first_words(msg or "")
+            why = f"SLURM refused the job: {said.words}. Hint: {HINT}" if said.words else words
             name = getattr(job_info.job, "name", job_info.job)
             self.logger.error(f"marrowclone: {name} was not sent. {why}")  # type: ignore[attr-defined]
         super().report_job_error(job_info, msg, *arguments, **named)  # type: ignore[misc]
