@@ -82,6 +82,11 @@ def test_later_rows_change_no_earlier_reading(run):
     assert more.draws.equals(first.draws)
 
 
+def test_serum_of_days_without_a_sample_is_shown_and_never_used(run):
+    reading = burden_of(run(serum(0, 40.0), serum(200, 20.0)), "M-protein", 200)
+    assert not reading["used"] and reading["burden"] > 0
+
+
 def test_units_and_the_involved_chain(clinical):
     rows = [serum(0, 4.0, 10.0, 400.0, unit="g/dL"), serum(30, 20.0, 30.0, 20.0), serum(60, np.nan, 10.0, 200.0)]
     levels = serum_levels(clinical("response", rows), "P")

@@ -48,6 +48,11 @@ def test_the_note_says_where_copies_are_not_known() -> None:
     assert "Copies are not known" not in expression_note(MARKERS[MARKERS["clone"] == "c1"])
 
 
+def test_clones_without_company_are_named() -> None:
+    assert "In no sample with enough cells of itself and of others: c3." in expression_note(MARKERS, ["c1", "c2", "c3"])
+    assert "In no sample" not in expression_note(MARKERS, ["c1", "c2"])
+
+
 def test_the_page_shows_it_where_there_is_some(tmp_path: Path) -> None:
     results = factory.make_results(tmp_path)
     given = {"samples": results.records("P1"), "qc": results.qc("P1"), "clinical": results.clinical}

@@ -14,7 +14,7 @@ from ..keys import TABLES
 from .burden import BLOOD, NO_SOURCE, SORTED, SORTED_OUT, Reading, choose, marrow_readings, match_days, mrd_readings
 from .capture import Capture, ErrorRates, allow_for_hidden, capture_reading, clonal_share, count_cells, error_rates
 from .fractions import SampleFractions, estimate_fractions, fraction_bounds, stream
-from .serum import serum_readings
+from .serum import SERUM, serum_readings
 from .statistics import Array
 
 #: Columns of the draws (contract 6).
@@ -173,7 +173,7 @@ def _by_sample(
     settings: Mapping[str, Any],
     seed: int,
 ) -> list[Reading]:
-    """Every reading with its sample, and which one each sample uses; on a day without sample the best of that day."""
+    """Every reading with its sample, and which one each sample uses; on a day without sample the best marrow assay."""
     matched = match_days(external, days, **window)
     out: list[Reading] = []
     for row in sheet:
@@ -182,7 +182,9 @@ def _by_sample(
         out += [replace(r, sample=row.sample, timepoint=row.timepoint) for r in choose(mine, day=row.day)]
     loose = [r for d, r in matched if d is None]
     for day in sorted({r.day for r in loose}):
-        out += choose([r for r in loose if r.day == day])
+        marrow = [r for r in loose if r.day == day and r.source not in SERUM]
+        # the serum of other days is no burden that anything rests on: the course through all assays has it
+        out += [*choose(marrow), *(r for r in loose if r.day == day and r.source in SERUM)]
     return out
 
 

@@ -25,11 +25,10 @@ from ..keys import DAYS_PER_MONTH, TABLES
 from .burden import LADDER
 from .dynamics import Visit
 from .fractions import natural, stream
-from .serum import FLC, M_PROTEIN, serum_levels
+from .serum import M_PROTEIN, SERUM, serum_levels
 from .statistics import Array, interval, on_day
 
 ALL = "all"
-SERUM = (M_PROTEIN, FLC)
 #: Log10 per month: how far the slope bends at a change of treatment, and the choices for elsewhere [J].
 TREATMENT_BEND = 0.5
 BENDS = np.array([0.02, 0.05, 0.1, 0.2, 0.4])

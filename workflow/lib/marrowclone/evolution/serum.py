@@ -19,6 +19,7 @@ from .fractions import stream
 from .statistics import on_day
 
 M_PROTEIN, FLC = "M-protein", "FLC"
+SERUM = (M_PROTEIN, FLC)
 #: Measurable disease by IMWG (Kumar 2016) [M-H]: below it a level is no yardstick. g/L and mg/L.
 MEASURABLE = {M_PROTEIN: 10.0, FLC: 100.0}
 

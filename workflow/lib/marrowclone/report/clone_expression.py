@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from ..clones.expression import BEYOND, DOSAGE, GENE, NOT_KNOWN, OWN, PROGRAMME
@@ -29,8 +31,8 @@ def expression_table(markers: pd.DataFrame) -> Table:
     return Table(columns, rows, caption="Expression of each clone against the patient's other clones", folded=True)
 
 
-def expression_note(markers: pd.DataFrame) -> str:
-    """What was compared and what a call means."""
+def expression_note(markers: pd.DataFrame, clones: Sequence[str] = ()) -> str:
+    """What was compared and what a call means; ``clones``: all of the patient's, of which some cannot be compared."""
     genes = markers[markers["kind"] == GENE]
     said = (
         f"Expression: {words.number(genes['symbol'].nunique())} genes of each clone were compared with the patient's "
@@ -38,6 +40,9 @@ def expression_note(markers: pd.DataFrame) -> str:
         "apart; one that they do not explain is named as beyond. Programmes leave such genes out. "
         "Cells of one patient: what is found holds for this tumour, not for myeloma."
     )
+    alone = [clone for clone in clones if clone not in set(markers["clone"])]
+    if alone:
+        said += f" In no sample with enough cells of itself and of others: {', '.join(alone)}."
     if genes["dosage_log2"].isna().any():
         said += " Copies are not known everywhere: what is called there may be dosage."
     return said

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ..evolution.gene_sets import CYCLING
 from ..evolution.latent import ALL
+from ..evolution.serum import SERUM
 from . import words
 from .blocks import Section, Table
 from .evidence import trajectory_class
@@ -128,8 +129,22 @@ def burden_section(patient: Patient) -> Section:
         )
     else:
         section.blank = "Burden is not assessable: the sources below give no figure."
+    serum = patient.burden["source"].isin(SERUM) & ~patient.burden["used"].eq(True)
+    if (~serum).any():
+        section.tables.append(_readings(patient.burden[~serum], "Burden by source"))
+    if serum.any():
+        caption = (
+            f"M-protein and light chains against the patient's own baseline ({serum.sum()} levels); a sample's burden "
+            "rests on them only where the marrow has none"
+        )
+        section.tables.append(_readings(patient.burden[serum], caption, folded=True))
+    return section
+
+
+def _readings(burden: pd.DataFrame, caption: str, *, folded: bool = False) -> Table:
+    """Rows of burden.tsv in day order."""
     rows = []
-    for row in rows_of(patient.burden.sort_values(["day", "sample"], kind="stable")):
+    for row in rows_of(burden.sort_values(["day", "sample"], kind="stable")):
         bound = (words.missing(row.burden) or row.burden == 0) and not words.missing(row.burden_upper)
         rows.append(
             [
@@ -140,16 +155,8 @@ def burden_section(patient: Patient) -> Section:
                 words.told(row.note) or "–",
             ]
         )  # fmt: skip
-    if rows:
-        section.tables.append(
-            Table(
-                ["Timepoint", "Day", "Source", "Used", "Burden", "95% interval", "Limit of detection", "Note"],
-                rows,
-                caption="Burden by source",
-                numeric=frozenset({1, 4, 5, 6}),
-            )
-        )
-    return section
+    columns = ["Timepoint", "Day", "Source", "Used", "Burden", "95% interval", "Limit of detection", "Note"]
+    return Table(columns, rows, caption=caption, numeric=frozenset({1, 4, 5, 6}), folded=folded)
 
 
 def dynamics_section(patient: Patient) -> Section:

@@ -271,6 +271,6 @@ def clones_section(patient: Patient) -> Section:
     section.notes += [text for text in [evidence_note(patient)] if text]
     section.tables += number_of_clones(patient)
     if len(patient.markers):
-        section.notes.append(expression_note(patient.markers))
+        section.notes.append(expression_note(patient.markers, names))
         section.tables.append(expression_table(patient.markers))
     return section

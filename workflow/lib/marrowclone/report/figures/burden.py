@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...evolution.serum import SERUM
 from .. import words
 from . import style
 from .days import LINE, Days, Labels, hairlines, log_shares, timepoint_labels, timepoint_strip
@@ -39,8 +40,22 @@ def _point(
         axes.plot([x], [value], marker, color=colour, markerfacecolor=fill, markersize=5.5, markeredgewidth=1.1)
 
 
+def _serum(axes: Axes, rows: pd.DataFrame) -> None:
+    """Serum levels that nothing rests on: small, without bars, bounds as small triangles."""
+    for row in rows.to_dict("records"):
+        bound = words.missing(row["burden"]) or row["burden"] <= 0
+        at = row["burden_upper"] if bound else row["burden"]
+        axes.plot(
+            [row["day"]], [at], "v" if bound else ".", color=style.MUTED, markersize=2.5 if bound else 4, zorder=2
+        )
+
+
 def _sources(axes: Axes, table: pd.DataFrame, axis: Days) -> None:
     """Every source's readings; those of one day stand side by side."""
+    aside_serum = table["source"].isin(SERUM) & ~table["used"].eq(True)
+    serum, table = table[aside_serum], table[~aside_serum]
+    if table.empty:
+        serum, table = serum.iloc[:0], serum
     floor = log_shares(axes, _lowest(table["burden"], table["burden_upper"], table["limit_of_detection"]))
     sources = list(dict.fromkeys(table["source"]))
     aside = 0.08 * (axis.last - axis.first) / axis.span  # inches to days
@@ -53,14 +68,18 @@ def _sources(axes: Axes, table: pd.DataFrame, axis: Days) -> None:
             if not words.missing(row["limit_of_detection"]):
                 limit = [row["limit_of_detection"]]
                 axes.plot([x], limit, "_", color=style.MUTED, markersize=7, markeredgewidth=1.3)
+    _serum(axes, serum)
     y = 0.09
+    if len(serum):
+        sources.append("serum, not used")
     for i, source in enumerate(sources):
         text = style.wrap(words.plain(source), 1.05)
         lines = text.count("\n") + 1
         at = 1 - y / TALL
+        is_small = len(serum) > 0 and i == len(sources) - 1
         axes.plot(
-            [1.02], [at], SOURCE_MARKERS[i % len(SOURCE_MARKERS)], transform=axes.transAxes, color=style.INK,
-            markersize=5, markerfacecolor=style.MUTED, clip_on=False,
+            [1.02], [at], "." if is_small else SOURCE_MARKERS[i % len(SOURCE_MARKERS)], transform=axes.transAxes,
+            color=style.MUTED if is_small else style.INK, markersize=5, markerfacecolor=style.MUTED, clip_on=False,
         )  # fmt: skip
         axes.text(
             1.035, at + 0.06 / TALL, text, transform=axes.transAxes, va="top", fontsize=style.SMALL, linespacing=1.1
