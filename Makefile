@@ -126,6 +126,10 @@ benchmark-clones: peers ## clones of true malignant cells beside what dosage all
 benchmark-expression: $(STAMP) ## genes and programmes of clones, on real cells with imposed differences (ARGS="--seeds 1 2")
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/expression.py $(ARGS)
 
+.PHONY: benchmark-antigen
+benchmark-antigen: $(STAMP) ## losses of a target antigen by number of cells, on simulated captures (ARGS="--seeds 1 2")
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/antigen.py $(ARGS)
+
 .PHONY: benchmark-trees
 benchmark-trees: $(STAMP) ## the clones' tree on simulated patients of known trees (SEEDS="21 22 23", ARGS=...)
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/trees.py --seeds $(or $(SEEDS),21 22 23) --cores $(CORES) --out benchmarks/results $(ARGS)

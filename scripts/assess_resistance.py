@@ -5,6 +5,7 @@ import pandas as pd
 from marrowclone import tables
 from marrowclone.cells.matrix import read_cells
 from marrowclone.clinical import read_clinical
+from marrowclone.evolution.antigen import BYSTANDERS, soup_per_cell
 from marrowclone.evolution.resistance import antigens, assess_resistance, tumour_cells
 from marrowclone.keys import TABLES
 from marrowclone.resources import read_resource
@@ -18,6 +19,14 @@ with job(snakemake) as run:
     )
     matrix = read_cells(run.input.counts, list(cells["cell"]), genes=antigens(panel))
     measured = matrix.var_names[matrix.var["measured"].to_numpy(dtype=bool)]
+    types = tables.read_result(run.input.cells)
+    others = types[types["sample"].isin(run.params.days) & types["cell_type"].isin(BYSTANDERS)]
+    bystanders = read_cells(run.input.counts, list(others["cell"]), genes=list(measured))
+    soup = soup_per_cell(
+        pd.DataFrame(bystanders.X.toarray(), columns=measured),
+        others["sample"].reset_index(drop=True),
+        others["cell_type"].reset_index(drop=True),
+    )
     frame = assess_resistance(
         cells,
         pd.DataFrame(matrix[:, measured].X.toarray(), columns=measured),
@@ -27,5 +36,6 @@ with job(snakemake) as run:
         panel=panel,
         patient=run.wildcards["patient"],
         settings=run.settings,
+        soup=soup,
     )
     tables.write_table(run.output.resistance, frame, columns=TABLES["evolution.resistance"])

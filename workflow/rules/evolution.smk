@@ -160,6 +160,7 @@ rule assess_resistance:
         qc=of_patient("results/cells/{sample}.qc.tsv.gz"),
         malignant="results/copy_number/{patient}.malignant.tsv.gz",
         clones="results/clones/{patient}.cells.tsv.gz",
+        cells="results/embedding/cells.tsv.gz",
         arms="results/copy_number/{patient}.arms.tsv",
         dynamics="results/evolution/{patient}.dynamics.tsv",
         therapy=clinical("therapy"),

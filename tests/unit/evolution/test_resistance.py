@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from marrowclone.evolution.antigen import loss_test
+from marrowclone.evolution.antigen import loss_test, soup_per_cell
 from marrowclone.evolution.resistance import antigens, assess_resistance, tumour_cells
 from marrowclone.keys import TABLES
 from marrowclone.resources import RESOURCES, gene_table, read_resource
@@ -50,6 +50,41 @@ def test_ambient_counts_do_not_hide_a_loss(settings):
         12, np.full(300, 5000.0), reference_umi=2000, reference_depth=np.full(1000, 5000.0), settings=settings
     )
     assert test.call == "loss" and test.ratio == pytest.approx(0.02) and test.lower < 0.02 < test.upper < 0.2
+
+
+def test_soup_hides_no_loss_in_few_cells(settings):
+    """8 cells expected 16 UMI; 3 seen where soup gives half a UMI to a cell, and the same 3 where there is none."""
+    reference = {"reference_umi": 2000, "reference_depth": np.full(1000, 5000.0)}
+    given = {**reference, "settings": settings}
+    assert loss_test(2, np.full(8, 5000.0), **given, soup=4.0).call == "loss"
+    assert loss_test(2, np.full(8, 5000.0), **given).call == "no loss seen"
+    # more than soup explains is expression, little as it is
+    assert loss_test(12, np.full(8, 5000.0), **given, soup=4.0).call == "no loss seen"
+    # so few cells say nothing, soup or not
+    assert loss_test(0, np.full(3, 5000.0), **given, soup=4.0).call == "not assessable"
+
+
+def test_soup_makes_no_losses(settings):
+    """Cells that express the gene at the reference's rate, in soup: no more false losses than the test allows."""
+    rng = np.random.default_rng(2)
+    given = {"reference_umi": 2500, "reference_depth": np.full(1000, 5000.0), "settings": settings, "soup": 4.0}
+    counts = [int(nb(rng, np.full(8, 2.0)).sum() + rng.poisson(4.0)) for _ in range(2000)]
+    assert sum(loss_test(x, np.full(8, 5000.0), **given).call == "loss" for x in counts) <= 4
+    # at a third of the rate it is low, not lost
+    low = [int(nb(rng, np.full(60, 0.7)).sum() + rng.poisson(30.0)) for _ in range(200)]
+    given["soup"] = 30.0
+    assert sum(loss_test(x, np.full(60, 5000.0), **given).call == "loss" for x in low) <= 10
+
+
+def test_soup_is_read_from_the_type_that_shows_least():
+    types = pd.Series(["cd4_t"] * 40 + ["nk"] * 40 + ["monocyte"] * 5 + ["plasma"] * 40)
+    counts = pd.DataFrame({"CD38": [1] * 40 + [3] * 40 + [0] * 5 + [9] * 40})
+    samples = pd.Series(["a"] * 125)
+    found = soup_per_cell(counts, samples, types)
+    assert found.loc["a", "CD38"] == 1.0  # 5 monocytes are too few to say 0
+    few = soup_per_cell(counts.iloc[80:], samples.iloc[80:], types.iloc[80:])
+    assert few.empty and list(few.columns) == ["CD38"]
+    assert soup_per_cell(counts.iloc[:0], samples.iloc[:0], types.iloc[:0]).empty
 
 
 def test_half_the_mrna_is_no_loss(settings):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from .statistics import Array, cells_needed, silence
 
@@ -37,8 +38,40 @@ def not_assessable() -> AntigenTest:
     return AntigenTest(math.nan, math.nan, math.nan, math.nan, math.nan, NOT_ASSESSABLE)
 
 
+#: Types that express none or few of the targets of plasma cells, and cells of one that a capture needs [J].
+BYSTANDERS = ("cd4_t", "cd8_t", "nk", "monocyte", "neutrophil", "erythroid")
+LEAST_BYSTANDERS = 30
+#: What soup alone would give at least in so many of a hundred captures is explained by it [J].
+EXPLAINED = 0.05
+
+
+def soup_per_cell(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) -> pd.DataFrame:
+    """UMI of each gene that a cell holds of its capture's soup (captures x genes); no row where nothing tells.
+
+    Soup fills every droplet of a capture about alike, so a tumour cell holds of it what a cell shows that does not
+    express the gene: of the :data:`BYSTANDERS` with enough cells the type with least, since some express some targets.
+
+    Parameters
+    ----------
+    counts
+        UMI of the antigens, cells x genes.
+    samples, types
+        of each of these cells.
+    """
+    groups = counts.groupby([samples.to_numpy(), types.to_numpy()])
+    size = groups.size()
+    enough = size[(size >= LEAST_BYSTANDERS) & size.index.isin(BYSTANDERS, level=1)].index
+    return groups.mean().loc[enough].groupby(level=0).min()
+
+
 def loss_test(
-    observed: int, depth: Array, *, reference_umi: int, reference_depth: Array, settings: Mapping[str, Any]
+    observed: int,
+    depth: Array,
+    *,
+    reference_umi: int,
+    reference_depth: Array,
+    settings: Mapping[str, Any],
+    soup: float = 0.0,
 ) -> AntigenTest:
     """Test the clone's cells against the rate of a reference.
 
@@ -50,12 +83,18 @@ def loss_test(
         non-immunoglobulin UMI of each of the clone's cells.
     reference_umi, reference_depth
         the same in the reference.
+    soup
+        the gene's UMI that soup alone would bring into all of the clone's cells. What it explains is no expression:
+        a loss is called, too, where it explains all that was seen and so little would be as rare without a loss as
+        total silence has to be.
 
     Notes
     -----
-    Counts are negative binomial with dispersion ``phi``; a sum over cells has variance
-    ``E c`` with ``c = 1 + phi sum(mu^2)/E``, and the ratio's interval is that of two such
-    sums (gamma over gamma; exact Poisson ends for c = 1 and a large reference).
+    Counts are negative binomial with dispersion ``phi``; a sum over cells at ratio r has variance
+    ``r E c(r)`` with ``c(r) = 1 + phi r sum(mu^2)/E``, and the ratio's interval is that of two such
+    sums (gamma over gamma; exact Poisson ends for c = 1 and a large reference), each end with the
+    dispersion that counts would have at that end: few UMI of a lost gene (soup) scatter as counts do,
+    not as the gene did before.
     """
     if depth.size == 0 or reference_umi < settings["min_reference_umi"] or reference_depth.sum() <= 0:
         return not_assessable()
@@ -65,27 +104,51 @@ def loss_test(
     total = float(expected.sum())
     if total <= 0:
         return not_assessable()
-    spread = 1 + phi * float((expected**2).sum()) / total
+    excess = phi * float((expected**2).sum()) / total
     spread_reference = 1 + phi * float(((reference_depth * rate) ** 2).sum()) / reference_umi
-    shape, shape_reference = observed / spread, reference_umi / spread_reference
-    scale = spread / spread_reference * reference_umi / total
+    shape_reference = reference_umi / spread_reference
 
-    def quantile(a: float, level: float) -> float:
+    def end(level: float, more: float) -> float:
+        """The ratio at which ``level`` is the quantile; ``more`` is 1 for upper ends."""
         from scipy import stats  # here: it is slow to load
 
-        return float(stats.betaprime.ppf(level, a, shape_reference) * scale) if a > 0 else 0.0
+        ratio = 1.0
+        for _ in range(50):
+            spread = 1 + excess * ratio
+            shape = observed / spread + more
+            scale = spread / spread_reference * reference_umi / total
+            before, ratio = (
+                ratio,
+                float(stats.betaprime.ppf(level, shape, shape_reference) * scale) if shape > 0 else 0.0,
+            )
+            if abs(ratio - before) <= 1e-4 * ratio:
+                break
+        return ratio
 
     p_silent = silence(expected, phi=phi)
     needed = cells_needed(float(expected.mean()), phi=phi, p=settings["silence"])
     if p_silent >= settings["silence"] or depth.size < needed:
         call = NOT_ASSESSABLE
-    elif observed == 0 or quantile(shape + 1, 0.95) < settings["loss_ratio"]:
+    elif (
+        observed == 0
+        or end(0.95, 1) < settings["loss_ratio"]
+        or _only_soup(observed, soup, total, excess, settings["silence"])
+    ):
         call = LOSS
     else:
         call = NO_LOSS
-    return AntigenTest(
-        observed / total, quantile(shape, 0.025), quantile(shape + 1, 0.975), p_silent, float(needed), call
-    )
+    return AntigenTest(observed / total, end(0.025, 0), end(0.975, 1), p_silent, float(needed), call)
+
+
+def _only_soup(observed: int, soup: float, total: float, excess: float, rare: float) -> bool:
+    """Whether soup explains the count, and the gene at its usual rate, ``total``, would hardly ever give so little."""
+    from scipy import stats  # here: it is slow to load
+
+    if soup <= 0 or stats.poisson.sf(observed - 1, soup) < EXPLAINED:
+        return False
+    # the reference's rate has soup in it already; where its captures had less, this asks for more than it must
+    size = total / max(excess, 1e-9)
+    return bool(stats.nbinom.cdf(observed, size, size / (size + total)) < rare)
 
 
 def pick_reference(counts: Array, groups: Mapping[str, Array], *, least: int) -> tuple[str, Array]:

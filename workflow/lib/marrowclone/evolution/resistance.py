@@ -59,6 +59,7 @@ def assess_resistance(
     panel: pd.DataFrame,
     patient: str,
     settings: Mapping[str, Any],
+    soup: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """All evidence of a patient.
 
@@ -73,6 +74,8 @@ def assess_resistance(
         ``copy_number/{patient}.arms.tsv``.
     dynamics
         ``evolution/{patient}.dynamics.tsv``.
+    soup
+        of :func:`marrowclone.evolution.antigen.soup_per_cell`.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def assess_resistance(
         for clone in clones:
             here = ((cells["clone"] == clone) & (cells["day"] == day)).to_numpy()
             if here.any():
-                rows += _antigen_rows(clone, day, here, cells, counts, panel, exposed, settings=settings)
+                rows += _antigen_rows(clone, day, here, cells, counts, panel, exposed, soup, settings=settings)
                 rows += _dosage_rows(clone, day, int(here.sum()), arms, panel, exposed, len(clones))
     rows += _phenotype_rows(dynamics, settings=settings)
     frame = pd.DataFrame(rows, columns=[*TABLES["evolution.resistance"], *RESISTANCE_EXTRA])
@@ -115,6 +118,7 @@ def _antigen_rows(
     counts: pd.DataFrame,
     panel: pd.DataFrame,
     exposed: Sequence[str],
+    soup: pd.DataFrame | None,
     *,
     settings: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
@@ -124,7 +128,7 @@ def _antigen_rows(
     for item in panel[panel["evidence_type"] == "antigen"].to_dict("records"):
         gene, drug_class = str(item["marker"]), str(item["drug_class"])
         if gene not in tests:
-            tests[gene] = _antigen(gene, clone, day, here, cells, counts, settings=settings)
+            tests[gene] = _antigen(gene, clone, day, here, cells, counts, soup, settings=settings)
         test, reference = tests[gene]
         given = drug_class in exposed
         lost = given and test.call == LOSS
@@ -147,6 +151,7 @@ def _antigen(
     here: np.ndarray,
     cells: pd.DataFrame,
     counts: pd.DataFrame,
+    soup: pd.DataFrame | None,
     *,
     settings: Mapping[str, Any],
 ) -> tuple[AntigenTest, str]:
@@ -164,9 +169,12 @@ def _antigen(
     name, mask = pick_reference(umi, groups, least=settings["min_reference_umi"])
     if not name:
         return not_assessable(), "none expresses it"
+    within = (
+        0.0 if soup is None or gene not in soup else float(cells.loc[here, "sample"].map(soup[gene]).fillna(0).sum())
+    )
     test = loss_test(
         int(umi[here].sum()), depth[here],
-        reference_umi=int(umi[mask].sum()), reference_depth=depth[mask], settings=settings,
+        reference_umi=int(umi[mask].sum()), reference_depth=depth[mask], settings=settings, soup=within,
     )  # fmt: skip
     return test, name
 
