@@ -64,7 +64,9 @@ def cells_of(seed: int, kind: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataF
                 "clone": mine["clone"], "depth": depth.astype(float),
             })
         )  # fmt: skip
-        other = np.flatnonzero(truth["quality"].eq("good") & truth["cell_type"].isin(BYSTANDERS) & ~truth["doublet"])
+        other = np.flatnonzero(
+            truth["quality"].eq("good") & truth["cell_type"].isin(list(BYSTANDERS)) & ~truth["doublet"]
+        )
         shown = pd.DataFrame(capture.counts[other][:, at].toarray(), columns=genes)
         types = truth["cell_type"].iloc[other].reset_index(drop=True)
         soups.append(soup_per_cell(shown, pd.Series([sample] * len(other)), types))

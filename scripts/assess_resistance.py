@@ -20,7 +20,7 @@ with job(snakemake) as run:
     matrix = read_cells(run.input.counts, list(cells["cell"]), genes=antigens(panel))
     measured = matrix.var_names[matrix.var["measured"].to_numpy(dtype=bool)]
     types = tables.read_result(run.input.cells)
-    others = types[types["sample"].isin(run.params.days) & types["cell_type"].isin(BYSTANDERS)]
+    others = types[types["sample"].isin(run.params.days) & types["cell_type"].isin(list(BYSTANDERS))]
     bystanders = read_cells(run.input.counts, list(others["cell"]), genes=list(measured))
     soup = soup_per_cell(
         pd.DataFrame(bystanders.X.toarray(), columns=measured),

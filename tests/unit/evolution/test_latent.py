@@ -145,6 +145,33 @@ def test_clones_grow_by_the_course_and_their_shares_beside_the_two_points(fit, c
     narrower = table["upper"] - table["lower"] < table["two_point_upper"] - table["two_point_lower"]
     assert narrower[["c1", "c2"]].all()
     assert table.loc["c1", "n_readings"] > 6
+    unseen = [
+        Visit(v.day, v.fraction, {}, {"c1": 0, "c2": n}, 200, False, v.samples)
+        for v, n in zip(seen, (100, 0), strict=True)
+    ]
+    bounded = latent_growth(fit(record), unseen, two, seed=1, patient="P").set_index("clone")
+    assert bounded.loc["c1", ["growth_per_month", "lower", "upper", "p_growing"]].isna().all()
+    assert bounded.loc["c2", "bound"] == "upper" and np.isnan(bounded.loc["c2", "lower"])
+
+
+def test_an_assay_of_two_captures_counts_once_and_an_end_cut_at_one_is_not_sure(clinical, defaults):
+    record, settings = Record(1, serum=False), defaults["estimate_fractions"]
+    twice = pd.concat([record.burden.assign(sample="a", note=""), record.burden.assign(sample="b", note="")])
+    of = collect(twice, clinical("response", ()), "P", settings=settings)
+    assert len(of.day) == len(record.burden)
+    cells = twice[twice["source"] == "NGS"].assign(source="scRNA unsorted")
+    assert len(collect(cells, clinical("response", ()), "P", settings=settings).day) == 2 * len(MARROW)
+    high = {
+        "day": 0,
+        "source": "aspirate",
+        "burden": 0.6,
+        "burden_lower": 0.6 / 10 ** (1.96 * 0.39),
+        "burden_upper": 1.0,
+    }
+    read = collect(
+        pd.DataFrame([{**high, "limit_of_detection": 0.01}]), clinical("response", ()), "P", settings=settings
+    )
+    assert read.sd[0] == pytest.approx(0.25, abs=0.01)
 
 
 def test_same_seed_same_numbers(fit):

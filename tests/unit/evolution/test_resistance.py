@@ -76,12 +76,27 @@ def test_soup_makes_no_losses(settings):
     assert sum(loss_test(x, np.full(60, 5000.0), **given).call == "loss" for x in low) <= 10
 
 
+def test_bystanders_that_express_the_gene_make_no_loss_of_half_of_it(settings):
+    """Read as soup they would explain it; but then more should have been seen."""
+    rng = np.random.default_rng(3)
+    given = {"reference_umi": 1220, "reference_depth": np.full(1000, 5000.0), "settings": settings, "soup": 71.0}
+    half = [int(nb(rng, np.full(60, 0.61)).sum()) for _ in range(200)]
+    assert sum(loss_test(x, np.full(60, 5000.0), **given).call == "loss" for x in half) <= 2
+
+
+def test_an_end_that_does_not_exist_is_missing(settings):
+    test = loss_test(0, np.full(1, 5e4), reference_umi=2000, reference_depth=np.full(1000, 5000.0), settings=settings)
+    assert np.isnan(test.upper) and test.call == "not assessable"
+
+
 def test_soup_is_read_from_the_type_that_shows_least():
-    types = pd.Series(["cd4_t"] * 40 + ["nk"] * 40 + ["monocyte"] * 5 + ["plasma"] * 40)
+    types = pd.Series(["erythroid"] * 40 + ["nk"] * 40 + ["monocyte"] * 5 + ["plasma"] * 40)
     counts = pd.DataFrame({"CD38": [1] * 40 + [3] * 40 + [0] * 5 + [9] * 40})
     samples = pd.Series(["a"] * 125)
     found = soup_per_cell(counts, samples, types)
     assert found.loc["a", "CD38"] == 1.0  # 5 monocytes are too few to say 0
+    # one lineage alone may express it
+    assert soup_per_cell(counts.iloc[40:], samples.iloc[40:], types.iloc[40:]).empty
     few = soup_per_cell(counts.iloc[80:], samples.iloc[80:], types.iloc[80:])
     assert few.empty and list(few.columns) == ["CD38"]
     assert soup_per_cell(counts.iloc[:0], samples.iloc[:0], types.iloc[:0]).empty

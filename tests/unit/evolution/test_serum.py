@@ -87,6 +87,19 @@ def test_serum_of_days_without_a_sample_is_shown_and_never_used(run):
     assert not reading["used"] and reading["burden"] > 0
 
 
+def test_light_chain_escape_is_seen_where_light_chains_were_measured(run):
+    """M-protein gone, kappa tenfold: what was measured goes before what is below its limit, and the note doubts."""
+    result = run(serum(0, 40.0, 300.0, 10.0), serum(365, 0.0, 3000.0, 10.0))
+    chains, protein = burden_of(result, "FLC"), burden_of(result, "M-protein")
+    assert chains["used"] and not protein["used"]
+    assert "disagree" in chains["note"] and "disagree" in protein["note"]
+
+
+def test_of_the_other_light_chain_the_baseline_says_nothing(run):
+    result = run(serum(0, np.nan, 300.0, 10.0), serum(200, np.nan, 10.0, 210.0), serum(365, np.nan, 150.0, 10.0))
+    assert set(result.burden.loc[result.burden["source"] == "FLC", "day"]) == {365}
+
+
 def test_units_and_the_involved_chain(clinical):
     rows = [serum(0, 4.0, 10.0, 400.0, unit="g/dL"), serum(30, 20.0, 30.0, 20.0), serum(60, np.nan, 10.0, 200.0)]
     levels = serum_levels(clinical("response", rows), "P")

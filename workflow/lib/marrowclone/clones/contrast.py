@@ -78,14 +78,15 @@ def contrast(of: Split, dispersion: Array, *, offset: Array | float = 0.0, poiss
     dispersion
         of each gene between cells (:func:`marrowclone.clones.sums.dispersions`).
     offset
-        log2 ratio that is expected without any difference (copy number, depth), per gene.
+        log2 ratio that is expected without any difference (copy number, depth), per gene, or captures x genes.
     poisson
         as in :func:`marrowclone.clones.sums.dispersions`.
 
     Notes
     -----
     Given a gene's counts in a capture, the share that is the clone's is binomial but for the dispersion of the cells;
-    dividing counts by the variance's inflation makes it so again. Both tails come from the incomplete beta function,
+    dividing counts by the variance's inflation makes it so again. The sum over captures is taken for a binomial of its
+    own mean and variance. Both tails come from the incomplete beta function,
     which holds for few counts where the normal does not. The fold is Mantel and Haenszel's (1959).
     """
     factor = np.exp2(np.asarray(offset, dtype=float))
@@ -103,14 +104,19 @@ def contrast(of: Split, dispersion: Array, *, offset: Array | float = 0.0, poiss
         k, n = (of.own / inflation).sum(axis=0), (total / inflation).sum(axis=0)
         m = (total * share / inflation).sum(axis=0)
         pi = np.where(n > 0, m / n, 0.5)
-        # half an (effective) count on either side keeps folds of genes that one side lacks finite
-        a = (of.own / inflation * (1 - share)).sum(axis=0) + 0.5 * (1 - pi)
-        b = (of.other / inflation * share).sum(axis=0) + 0.5 * pi
+        # captures in which the clone has different shares: their sum varies less than one binomial of the mean share
+        true = (plain / inflation).sum(axis=0)
+        narrow = np.where(n * pi * (1 - pi) > 0, true / (n * pi * (1 - pi)), 1.0)
+        narrow = np.where(narrow > 0, narrow, 1.0)
+        # half an (effective) count in all keeps folds of genes that one side lacks finite
+        half = 0.5 * pi * (1 - pi)
+        a = (of.own / inflation * (1 - share)).sum(axis=0) + half
+        b = (of.other / inflation * share).sum(axis=0) + half
         fold = np.log2(a / b)
-        error = np.sqrt(1 / (k + 0.5) + 1 / (n - k + 0.5)) / np.log(2)
+        error = np.sqrt((true + half) / (a * b)) / np.log(2)  # after Robins, Breslow and Greenland 1986
         side = np.sign(of.own * (1 - share) - of.other * share)
     z = float(stats.norm.ppf(0.975))
-    low, high = _tails(k, n, pi)
+    low, high = _tails(k / narrow, n / narrow, pi)
     return Contrast(
         log2_fold=fold, lower=fold - z * error, upper=fold + z * error,
         p=np.where(n > 0, np.minimum(1.0, 2 * np.minimum(low, high)), 1.0),

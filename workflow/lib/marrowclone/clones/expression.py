@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,8 +91,10 @@ def clone_markers(
     if not tables:
         return pd.DataFrame(columns=list(MARKER_COLUMNS))
     table = pd.concat(tables, ignore_index=True)
-    for kind in (GENE, PROGRAMME):
-        rows = (table["kind"] == kind).to_numpy()
+    # families of their own: many genes on changed arms would let more false ones pass elsewhere
+    changed = table["dosage_log2"].ne(0)
+    for kind, apart in itertools.product((GENE, PROGRAMME), (False, True)):
+        rows = ((table["kind"] == kind) & (changed == apart)).to_numpy()
         table.loc[rows, "fdr"] = false_discovery(table.loc[rows, "p"].to_numpy(dtype=float))
         table.loc[rows, "residual_fdr"] = false_discovery(table.loc[rows, "residual_p"].to_numpy(dtype=float))
     table["call"] = _calls(table, fdr=settings["fdr"], least=settings["min_log2_fold"])
@@ -120,7 +123,8 @@ def _expected(of: Split) -> Array:
 
 def _level(of: Split, phi: Array, dosage: Array) -> float:
     """Log2 by which depths are off between the clone and the others, from genes whose copies do not differ."""
-    even = dosage == 0 if (dosage == 0).any() else np.ones(len(dosage), dtype=bool)
+    even = (dosage == 0).all(axis=0)
+    even = even if even.any() else np.ones(len(even), dtype=bool)
     return level_shift(contrast(of, phi), np.where(even, _expected(of), 0.0), min_counts=WELL_COUNTED)
 
 
@@ -130,7 +134,9 @@ def _gene_rows(
     known = np.isfinite(dosage)
     plain = contrast(of, phi, offset=level)
     beyond = contrast(of, phi, offset=level + np.where(known, dosage, 0.0))
-    table = _rows(clone, GENE, genes.index, of, plain, beyond, dosage)
+    # of captures by what each can say
+    weight = (of.own_depth * of.other_depth / (of.own_depth + of.other_depth)).ravel()
+    table = _rows(clone, GENE, genes.index, of, plain, beyond, weight @ dosage / weight.sum())
     return table[_expected(of) >= settings["min_expected"]]
 
 
@@ -140,7 +146,7 @@ def _programme_rows(
 ) -> pd.DataFrame:  # fmt: skip
     """Programmes over the genes whose copies this clone shares with the others (over all where none are known)."""
     none_known = not np.isfinite(dosage).any()
-    even = np.ones(len(dosage), dtype=bool) if none_known else dosage == 0
+    even = np.ones(dosage.shape[1], dtype=bool) if none_known else (dosage == 0).all(axis=0)
     place = {gene: i for i, gene in enumerate(genes.index)}
     names, kept, left_out = [], [], []
     for name, symbols in sets.items():

@@ -38,8 +38,11 @@ def not_assessable() -> AntigenTest:
     return AntigenTest(math.nan, math.nan, math.nan, math.nan, math.nan, NOT_ASSESSABLE)
 
 
-#: Types that express none or few of the targets of plasma cells, and cells of one that a capture needs [J].
-BYSTANDERS = ("cd4_t", "cd8_t", "nk", "monocyte", "neutrophil", "erythroid")
+#: Types that express none or few of the targets of plasma cells, by lineage; cells of one that a capture needs [J].
+BYSTANDERS = {
+    "cd4_t": "lymphoid", "cd8_t": "lymphoid", "nk": "lymphoid", "monocyte": "myeloid", "neutrophil": "myeloid",
+    "erythroid": "erythroid",
+}  # fmt: skip
 LEAST_BYSTANDERS = 30
 #: What soup alone would give at least in so many of a hundred captures is explained by it [J].
 EXPLAINED = 0.05
@@ -49,7 +52,8 @@ def soup_per_cell(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) ->
     """UMI of each gene that a cell holds of its capture's soup (captures x genes); no row where nothing tells.
 
     Soup fills every droplet of a capture about alike, so a tumour cell holds of it what a cell shows that does not
-    express the gene: of the :data:`BYSTANDERS` with enough cells the type with least, since some express some targets.
+    express the gene: of the :data:`BYSTANDERS` with enough cells the type with least, since some express some targets
+    (NK cells SLAMF7 and CD38); cells of two lineages at least, or nothing is said.
 
     Parameters
     ----------
@@ -60,8 +64,10 @@ def soup_per_cell(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) ->
     """
     groups = counts.groupby([samples.to_numpy(), types.to_numpy()])
     size = groups.size()
-    enough = size[(size >= LEAST_BYSTANDERS) & size.index.isin(BYSTANDERS, level=1)].index
-    return groups.mean().loc[enough].groupby(level=0).min()
+    enough = size[(size >= LEAST_BYSTANDERS) & size.index.isin(list(BYSTANDERS), level=1)].index
+    lineages = pd.Series([BYSTANDERS[str(kind)] for _, kind in enough], index=[str(sample) for sample, _ in enough])
+    told = [(sample, kind) for sample, kind in enough if lineages.loc[[str(sample)]].nunique() >= 2]
+    return groups.mean().loc[told].groupby(level=0).min()
 
 
 def loss_test(
@@ -122,8 +128,8 @@ def loss_test(
                 float(stats.betaprime.ppf(level, shape, shape_reference) * scale) if shape > 0 else 0.0,
             )
             if abs(ratio - before) <= 1e-4 * ratio:
-                break
-        return ratio
+                return ratio
+        return math.nan  # so few cells, or so uneven ones, that there is no such end
 
     p_silent = silence(expected, phi=phi)
     needed = cells_needed(float(expected.mean()), phi=phi, p=settings["silence"])
@@ -146,6 +152,8 @@ def _only_soup(observed: int, soup: float, total: float, excess: float, rare: fl
 
     if soup <= 0 or stats.poisson.sf(observed - 1, soup) < EXPLAINED:
         return False
+    if stats.poisson.cdf(observed, soup) < EXPLAINED:
+        return False  # less than this soup would give: it is not the soup that was thought
     # the reference's rate has soup in it already; where its captures had less, this asks for more than it must
     size = total / max(excess, 1e-9)
     return bool(stats.nbinom.cdf(observed, size, size / (size + total)) < rare)

@@ -11,10 +11,21 @@ import numpy as np
 import pandas as pd
 
 from ..keys import TABLES
-from .burden import BLOOD, NO_SOURCE, SORTED, SORTED_OUT, Reading, choose, marrow_readings, match_days, mrd_readings
+from .burden import (
+    BLOOD,
+    NO_SOURCE,
+    SERUM,
+    SORTED,
+    SORTED_OUT,
+    Reading,
+    choose,
+    marrow_readings,
+    match_days,
+    mrd_readings,
+)
 from .capture import Capture, ErrorRates, allow_for_hidden, capture_reading, clonal_share, count_cells, error_rates
 from .fractions import SampleFractions, estimate_fractions, fraction_bounds, stream
-from .serum import SERUM, serum_readings
+from .serum import serum_readings
 from .statistics import Array
 
 #: Columns of the draws (contract 6).

@@ -22,6 +22,9 @@ from .statistics import Array, jeffreys_draws, on_day, zero_of_n_upper
 LADDER = {
     "NGS": 0, "ASO-qPCR": 0, "NGF": 1, "flow": 1, "scRNA": 2, "aspirate": 3, "biopsy": 4, "M-protein": 5, "FLC": 6,
 }  # fmt: skip
+#: Sources in the blood, the lowest rungs.
+M_PROTEIN, FLC = "M-protein", "FLC"
+SERUM = (M_PROTEIN, FLC)
 SORTED = "none: CD138-sorted"
 SORTED_OUT = "none: CD138-depleted"
 BLOOD = "none: blood"
@@ -48,8 +51,11 @@ class Reading:
 
     @property
     def rung(self) -> tuple[int, float]:
-        """Sort key: ladder, then depth."""
-        return LADDER.get(self.source.split()[0], 99), self.limit if not math.isnan(self.limit) else 1.0
+        """Sort key: ladder, then depth. A serum level that was measured comes before one below its limit."""
+        height = LADDER.get(self.source.split()[0], 99)
+        if self.censored and self.source in SERUM:
+            height += len(SERUM)
+        return height, self.limit if not math.isnan(self.limit) else 1.0
 
     def bounds(self) -> tuple[float, float, float]:
         """Burden (missing where censored), lower and upper end (95%)."""

@@ -22,10 +22,10 @@ import pandas as pd
 from scipy import linalg, special
 
 from ..keys import DAYS_PER_MONTH, TABLES
-from .burden import LADDER
+from .burden import LADDER, M_PROTEIN, SERUM
 from .dynamics import Visit
 from .fractions import natural, stream
-from .serum import M_PROTEIN, SERUM, serum_levels
+from .serum import serum_levels
 from .statistics import Array, interval, on_day
 
 ALL = "all"
@@ -78,13 +78,15 @@ def collect(burden: pd.DataFrame, response: pd.DataFrame, patient: str, *, setti
     ``settings``: section ``evolution.estimate_fractions`` (sizes of errors, limits).
     """
     spatial, rows = settings["spatial_log10_sd"], []
-    for r in burden.to_dict("records"):
+    for r in distinct_assays(burden).to_dict("records"):
         source = str(r["source"]).split()[0]
         upper, lower, value = (_number(r[c]) for c in ("burden_upper", "burden_lower", "burden"))
         if source in SERUM or source not in LADDER or math.isnan(upper):
             continue
         if value > 0 and lower > 0:
             whole = (math.log10(upper) - math.log10(lower)) / (2 * 1.96)
+            if upper >= 1:  # no burden is above 1: the upper end is cut off
+                whole = (math.log10(value) - math.log10(lower)) / 1.96
             own = math.sqrt(max(whole**2 - spatial**2, settings["assay_log10_sd"] ** 2))
             rows.append((int(r["day"]), math.log10(value), own, False, 0))
         else:
@@ -97,6 +99,7 @@ def collect(burden: pd.DataFrame, response: pd.DataFrame, patient: str, *, setti
             key = "m_protein" if source == M_PROTEIN else "flc"
             limit, sd = settings[f"{key}_limit"], settings[f"{key}_log10_sd"]
             mine = [level for level in levels if level.source == source]
+            mine = [level for level in mine if level.chain == mine[0].chain]
             if sum(level.value >= limit for level in mine) < 2:
                 continue  # a factor of its own and one reading say nothing
             for level in mine:
@@ -113,6 +116,14 @@ def collect(burden: pd.DataFrame, response: pd.DataFrame, patient: str, *, setti
         table["day"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float), table["sd"].to_numpy(dtype=float),
         table["censored"].to_numpy(dtype=bool), table["kind"].to_numpy(dtype=int), site,
     )  # fmt: skip
+
+
+def distinct_assays(burden: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``burden.tsv`` without the repeats of an assay that serves several samples of a day."""
+    own = burden["source"].astype(str).str.startswith("scRNA")
+    what = ["day", "source", "burden", "burden_lower", "burden_upper", "limit_of_detection", "note"]
+    again = burden.duplicated([c for c in what if c in burden.columns])
+    return burden[own | ~again]
 
 
 def fit_course(
@@ -229,9 +240,14 @@ def latent_growth(
             absent = {(True, False): "lower", (False, True): "upper", (True, True): "both"}.get(
                 (first.counts.get(clone, 0) == 0, second.counts.get(clone, 0) == 0), ""
             )
+            grown = _summary(whole[:n] + share[:n])
+            # as between two samples: not seen at the start it grew at least so fast, not seen at the end at most
+            for bound, names in (("lower", ["upper"]), ("upper", ["lower"]), ("both", list(grown))):
+                if absent == bound:
+                    grown |= dict.fromkeys(names, math.nan)
             rows.append(
                 {
-                    "clone": clone, **shared, **_summary(whole[:n] + share[:n]), "bound": absent,
+                    "clone": clone, **shared, **grown, "bound": absent,
                     "two_point": mine["growth_per_month"], "two_point_lower": mine["lower"],
                     "two_point_upper": mine["upper"],
                 }

@@ -8,36 +8,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .burden import LADDER, Reading, blur
+from .burden import FLC, LADDER, M_PROTEIN, Reading, blur
 from .fractions import stream
 from .statistics import on_day
 
-M_PROTEIN, FLC = "M-protein", "FLC"
-SERUM = (M_PROTEIN, FLC)
 #: Measurable disease by IMWG (Kumar 2016) [M-H]: below it a level is no yardstick. g/L and mg/L.
 MEASURABLE = {M_PROTEIN: 10.0, FLC: 100.0}
 
 
 @dataclass(frozen=True)
 class Level:
-    """One serum measurement: g/L of M-protein, or mg/L by which one light chain exceeds the other."""
+    """One serum measurement: g/L of M-protein, or mg/L by which one light chain (``chain``) exceeds the other."""
 
     day: int
     source: str
     value: float
+    chain: str = ""
 
 
 def serum_levels(response: pd.DataFrame, patient: str) -> list[Level]:
     """Every M-protein and light-chain difference of a patient, in day order.
 
-    The difference is taken from the chain that is higher where the patient's difference is largest; a chain that is
-    lower on another day counts as none.
+    The difference is taken from the chain that was higher where the patient's difference was largest by then; lower
+    than the other it counts as none, unless the other is measurable by itself: then that one is the level's chain.
     """
     found, chains = [], []
     for row in on_day(response, patient).to_dict("records"):
@@ -51,8 +50,10 @@ def serum_levels(response: pd.DataFrame, patient: str) -> list[Level]:
     for day, difference in chains:
         # the chain is told from what was known by then: a later row changes no earlier reading
         seen = difference if abs(difference) > abs(seen) else seen
-        found.append(Level(day, FLC, max(0.0, difference if seen >= 0 else -difference)))
-    return sorted(found, key=lambda level: (level.day, level.source))
+        of = difference if abs(difference) >= MEASURABLE[FLC] else seen
+        value = max(0.0, difference if of >= 0 else -difference)
+        found.append(Level(day, FLC, value, "kappa" if of >= 0 else "lambda"))
+    return sorted(found, key=lambda level: (level.day, level.source, level.value))
 
 
 def serum_readings(
@@ -89,9 +90,24 @@ def serum_readings(
         yardstick, own = base
         limit = settings[f"{key}_limit"]
         for level in mine:
-            if level.day > max(yardstick.day, own.day):
+            # of the other light chain the baseline says nothing
+            if level.day > max(yardstick.day, own.day) and level.chain == yardstick.chain:
                 readings.append(_reading(level, yardstick, own, mine, limit, key, settings, seed))
-    return readings
+    return [_with_doubt(reading, readings) for reading in readings]
+
+
+def _with_doubt(reading: Reading, readings: Sequence[Reading]) -> Reading:
+    """The reading, with a note where M-protein and light chains of the same day differ more than tenfold."""
+    for other in readings:
+        if other.day == reading.day and other.source != reading.source:
+            high, low = sorted((reading, other), key=lambda r: -(r.limit if r.censored else _middle(r)))
+            if not high.censored and _middle(high) > 10 * (low.limit if low.censored else _middle(low)):
+                return replace(reading, note=f"{reading.note}; M-protein and light chains disagree")
+    return reading
+
+
+def _middle(reading: Reading) -> float:
+    return float(np.median(reading.draws)) if reading.draws is not None else math.nan
 
 
 def _baseline(levels: Sequence[Level], marrow: Sequence[Reading], *, before: int) -> tuple[Level, Reading] | None:

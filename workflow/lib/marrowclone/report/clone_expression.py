@@ -24,10 +24,10 @@ def expression_table(markers: pd.DataFrame) -> Table:
         own = genes[genes["call"].isin([OWN, NOT_KNOWN])]
         rows.append([
             str(clone), _named(own[own["log2_fold"] > 0]), _named(own[own["log2_fold"] < 0]),
-            words.number((genes["call"] == DOSAGE).sum()), _named(genes[genes["call"] == BEYOND]),
+            words.number((genes["call"] == DOSAGE).sum()), _named(genes[genes["call"] == BEYOND], "residual_log2"),
             _named(programmes[programmes["call"].isin([OWN, NOT_KNOWN])]),
         ])  # fmt: skip
-    columns = ["Clone", "Higher", "Lower", "As its copies", "Beyond its copies", "Programmes"]
+    columns = ["Clone", "Higher", "Lower", "As its copies", "Beyond its copies (by)", "Programmes"]
     return Table(columns, rows, caption="Expression of each clone against the patient's other clones", folded=True)
 
 
@@ -35,7 +35,7 @@ def expression_note(markers: pd.DataFrame, clones: Sequence[str] = ()) -> str:
     """What was compared and what a call means; ``clones``: all of the patient's, of which some cannot be compared."""
     genes = markers[markers["kind"] == GENE]
     said = (
-        f"Expression: {words.number(genes['symbol'].nunique())} genes of each clone were compared with the patient's "
+        f"Expression: {words.count(genes['symbol'].nunique(), 'gene')} of the clones were compared with the patient's "
         "other clones within the same samples. Genes on chromosomes whose copies differ follow those and are counted "
         "apart; one that they do not explain is named as beyond. Programmes leave such genes out. "
         "Cells of one patient: what is found holds for this tumour, not for myeloma."
@@ -48,7 +48,7 @@ def expression_note(markers: pd.DataFrame, clones: Sequence[str] = ()) -> str:
     return said
 
 
-def _named(rows: pd.DataFrame) -> str:
-    shown = [f"{r.symbol} ×{2**r.log2_fold:.2g}" for r in rows_of(rows.head(NAMED))]
+def _named(rows: pd.DataFrame, column: str = "log2_fold") -> str:
+    shown = [f"{r.symbol} ×{words.number(2 ** getattr(r, column), 2)}" for r in rows_of(rows.head(NAMED))]
     more = len(rows) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "") if shown else words.NOT_KNOWN

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..evolution.burden import SERUM
 from ..evolution.gene_sets import CYCLING
 from ..evolution.latent import ALL
-from ..evolution.serum import SERUM
 from . import words
 from .blocks import Section, Table
 from .evidence import trajectory_class
@@ -133,11 +133,12 @@ def burden_section(patient: Patient) -> Section:
     if (~serum).any():
         section.tables.append(_readings(patient.burden[~serum], "Burden by source"))
     if serum.any():
+        levels = patient.burden[serum].drop_duplicates(["day", "source"])
         caption = (
-            f"M-protein and light chains against the patient's own baseline ({serum.sum()} levels); a sample's burden "
-            "rests on them only where the marrow has none"
+            f"M-protein and light chains against the patient's own baseline ({words.count(len(levels), 'level')}); a "
+            "sample's burden rests on them only where the marrow has none"
         )
-        section.tables.append(_readings(patient.burden[serum], caption, folded=True))
+        section.tables.append(_readings(levels, caption, folded=True))
     return section
 
 

@@ -270,6 +270,8 @@ def clones_section(patient: Patient) -> Section:
         )  # fmt: skip
     section.notes += [text for text in [evidence_note(patient)] if text]
     section.tables += number_of_clones(patient)
+    if not len(patient.markers) and len(names) > 1:
+        section.notes.append("Expression: no sample holds enough cells of two clones, so none could be compared.")
     if len(patient.markers):
         section.notes.append(expression_note(patient.markers, names))
         section.tables.append(expression_table(patient.markers))

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...evolution.serum import SERUM
+from ...evolution.burden import SERUM
 from .. import words
 from . import style
 from .days import LINE, Days, Labels, hairlines, log_shares, timepoint_labels, timepoint_strip
@@ -153,7 +153,7 @@ def burden(
         hairlines(axes, days)
         _sources(axes, table, axis)
         if course is not None and len(course):
-            _course(axes, course)
+            _course(axes, course[course["day"].between(axis.first, axis.last)])
         axis.dress(axes, labelled=not clones)
         _side(fig, "whole tumour: malignant cells\nper nucleated marrow cell", head + TALL / 2, height)
     lowest = _lowest(known["burden"], known["burden_upper"]) if clones else 1e-6
