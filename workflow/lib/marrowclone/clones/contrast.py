@@ -86,8 +86,8 @@ def contrast(of: Split, dispersion: Array, *, offset: Array | float = 0.0, poiss
     -----
     Given a gene's counts in a capture, the share that is the clone's is binomial but for the dispersion of the cells;
     dividing counts by the variance's inflation makes it so again. The sum over captures is taken for a binomial of its
-    own mean and variance. Both tails come from the incomplete beta function,
-    which holds for few counts where the normal does not. The fold is Mantel and Haenszel's (1959).
+    own mean and variance. Both tails come from the incomplete beta function, which holds for few counts where the
+    normal does not. The fold is Mantel and Haenszel's (1959).
     """
     factor = np.exp2(np.asarray(offset, dtype=float))
     total = of.own + of.other

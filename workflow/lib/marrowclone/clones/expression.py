@@ -23,7 +23,7 @@ MARKER_COLUMNS: tuple[str, ...] = (
     *TABLES["clones.markers"], "p", "residual_p", "share_own", "share_others", "n_counts", "n_cells", "n_others",
     "n_captures", "n_same", "n_genes", "left_out",
 )  # fmt: skip
-#: Expected counts on the smaller side from which a gene helps to find how far depths are off.
+#: Expected counts on the smaller side from which a gene helps to find how far depths are off [J].
 WELL_COUNTED = 50
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .fractions import stream
-from .statistics import Array, jeffreys_draws, on_day, zero_of_n_upper
+from .statistics import Array, jeffreys_draws, number, on_day, zero_of_n_upper
 
 #: Height on the ladder; the lowest number is used. Those without one are shown, never used.
 LADDER = {
@@ -87,8 +87,8 @@ def mrd_readings(mrd: pd.DataFrame, patient: str, *, settings: Mapping[str, Any]
 
 def _mrd_reading(row: Mapping[Any, Any], *, settings: Mapping[str, Any], seed: int) -> Reading:
     day, assay, result = int(row["day"]), str(row["assay"]), str(row["result"])
-    cells, events, value = (_number(row.get(name)) for name in ("cells_analysed", "events", "value"))
-    lod, loq = _number(row.get("lod")), _number(row.get("loq"))
+    cells, events, value = (number(row.get(name)) for name in ("cells_analysed", "events", "value"))
+    lod, loq = number(row.get("lod")), number(row.get("loq"))
     counted = not (math.isnan(cells) or math.isnan(events)) and cells > 0
     flow = assay in ("NGF", "flow")
     if math.isnan(lod) and cells > 0:
@@ -154,7 +154,7 @@ def marrow_readings(
     """
     readings = []
     for row in on_day(response, patient).to_dict("records"):
-        percent = _number(row.get("bm_pc_percent"))
+        percent = number(row.get("bm_pc_percent"))
         if math.isnan(percent):
             continue
         method = str(row.get("bm_pc_method", "") or "").lower()
@@ -203,10 +203,3 @@ def choose(readings: Sequence[Reading], *, day: int | None = None) -> list[Readi
         return list(readings)
     best = min(usable, key=lambda r: (r.rung[0], 0 if day is None else abs(r.day - day), r.rung[1], r.note))
     return [replace(r, used=r is best) for r in readings]
-
-
-def _number(value: object) -> float:
-    """A number, or NaN for anything that is missing."""
-    if value is None or value is pd.NA or value == "":
-        return math.nan
-    return float(value)  # type: ignore[arg-type]

@@ -28,6 +28,10 @@ DYNAMICS_EXTRA = (
 )  # fmt: skip
 
 
+#: What growth is a bound of, by whether the start and the end were below the limit.
+BOUNDS = {(False, False): "", (True, False): "lower", (False, True): "upper", (True, True): "both"}
+
+
 def two_point_growth(burden_1: Array, burden_2: Array, *, months: float) -> Array:
     """Net growth per month from paired draws of absolute burden: ``ln(B2/B1) / months``."""
     return np.asarray((np.log(burden_2) - np.log(burden_1)) / months)
@@ -125,7 +129,7 @@ def bound_of(first: Visit, second: Visit, clone: str) -> str:
     """
     start = first.counts.get(clone, 0) == 0 or first.burden_bound
     end = second.counts.get(clone, 0) == 0 or second.burden_bound
-    return {(False, False): "", (True, False): "lower", (False, True): "upper", (True, True): "both"}[start, end]
+    return BOUNDS[start, end]
 
 
 def estimate_dynamics(

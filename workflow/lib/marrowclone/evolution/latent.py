@@ -22,11 +22,11 @@ import pandas as pd
 from scipy import linalg, special
 
 from ..keys import DAYS_PER_MONTH, TABLES
-from .burden import LADDER, M_PROTEIN, SERUM
-from .dynamics import Visit
+from .burden import LADDER, SERUM
+from .dynamics import BOUNDS, Visit
 from .fractions import natural, stream
-from .serum import serum_levels
-from .statistics import Array, interval, on_day
+from .serum import KEYS, LAG_FACTOR, lags, serum_levels
+from .statistics import Array, interval, number, on_day
 
 ALL = "all"
 #: Log10 per month: how far the slope bends at a change of treatment, and the choices for elsewhere [J].
@@ -36,10 +36,13 @@ BENDS = np.array([0.02, 0.05, 0.1, 0.2, 0.4])
 LEVEL, SLOPE_SD = (-1.5, 2.0), 0.5
 #: Degrees of freedom of an assay's error: some readings are far off [J].
 FREEDOM = 5.0
-#: No marrow holds less than one cell in so many (log10): about one per patient.
+#: No marrow holds less than one cell in so many (log10): about one per patient [J].
 FLOOR = -12.0
-#: Knots closer than this are one, days.
+#: Log10 g/L or mg/L per marrow burden: SD of the patient's own factor, wide [J].
+FACTOR_SD = 5.0
+#: Knots closer than this are one, days [J].
 APART = 14
+#: Draws before those that are kept [J].
 WARM_UP = 500
 
 
@@ -80,7 +83,7 @@ def collect(burden: pd.DataFrame, response: pd.DataFrame, patient: str, *, setti
     spatial, rows = settings["spatial_log10_sd"], []
     for r in distinct_assays(burden).to_dict("records"):
         source = str(r["source"]).split()[0]
-        upper, lower, value = (_number(r[c]) for c in ("burden_upper", "burden_lower", "burden"))
+        upper, lower, value = (number(r[c]) for c in ("burden_upper", "burden_lower", "burden"))
         if source in SERUM or source not in LADDER or math.isnan(upper):
             continue
         if value > 0 and lower > 0:
@@ -90,24 +93,21 @@ def collect(burden: pd.DataFrame, response: pd.DataFrame, patient: str, *, setti
             own = math.sqrt(max(whole**2 - spatial**2, settings["assay_log10_sd"] ** 2))
             rows.append((int(r["day"]), math.log10(value), own, False, 0))
         else:
-            limit = _number(r["limit_of_detection"])
+            limit = number(r["limit_of_detection"])
             limit = upper if math.isnan(limit) or limit <= 0 else limit
             rows.append((int(r["day"]), math.log10(limit), settings["assay_log10_sd"], True, 0))
     if rows:
         levels = serum_levels(response, patient)
         for kind, source in enumerate(SERUM, start=1):
-            key = "m_protein" if source == M_PROTEIN else "flc"
+            key = KEYS[source]
             limit, sd = settings[f"{key}_limit"], settings[f"{key}_log10_sd"]
             mine = [level for level in levels if level.source == source]
             mine = [level for level in mine if level.chain == mine[0].chain]
             if sum(level.value >= limit for level in mine) < 2:
                 continue  # a factor of its own and one reading say nothing
             for level in mine:
-                recent = [e.value for e in mine if 0 < level.day - e.day <= settings["serum_lag_days"]]
-                lags = source == M_PROTEIN and recent and level.value < 0.75 * max(recent)
-                rows.append(
-                    (level.day, math.log10(max(level.value, limit)), sd * (2 if lags else 1), level.value < limit, kind)
-                )
+                own = sd * (LAG_FACTOR if lags(level, mine, settings=settings) else 1.0)
+                rows.append((level.day, math.log10(max(level.value, limit)), own, level.value < limit, kind))
     rows.sort()
     table = pd.DataFrame(rows, columns=["day", "y", "sd", "censored", "kind"])
     days = sorted(set(table.loc[table["kind"] == 0, "day"]))
@@ -175,7 +175,7 @@ def fit_course(
     sites = np.arange(n_knots, n_knots + n_sites)
     prior[sites, sites] = 1 / max(settings["spatial_log10_sd"], 1e-3) ** 2
     offsets = np.arange(n_knots + n_sites, n)
-    prior[offsets, offsets] = 1 / 5.0**2
+    prior[offsets, offsets] = 1 / FACTOR_SD**2
     pull = np.zeros(n)
     pull[0] = LEVEL[0] / LEVEL[1] ** 2
     rng = stream(seed, "course", patient)
@@ -237,9 +237,7 @@ def latent_growth(
             share = np.log(second.fraction[clone] / first.fraction[clone]) / months
             n = min(len(share), len(whole))
             mine = two[clone, first.day, second.day]
-            absent = {(True, False): "lower", (False, True): "upper", (True, True): "both"}.get(
-                (first.counts.get(clone, 0) == 0, second.counts.get(clone, 0) == 0), ""
-            )
+            absent = BOUNDS[first.counts.get(clone, 0) == 0, second.counts.get(clone, 0) == 0]
             grown = _summary(whole[:n] + share[:n])
             # as between two samples: not seen at the start it grew at least so fast, not seen at the end at most
             for bound, names in (("lower", ["upper"]), ("upper", ["lower"]), ("both", list(grown))):
@@ -309,7 +307,3 @@ def _knots(first: float, last: float, changes: Sequence[float], days: Sequence[i
             chosen[day] = is_change
     inner = sorted(chosen)
     return np.array([first, *inner, last], dtype=float), np.array([chosen[d] for d in inner], dtype=bool)
-
-
-def _number(value: object) -> float:
-    return math.nan if value is None or value is pd.NA or value == "" else float(value)  # type: ignore[arg-type]

@@ -16,10 +16,16 @@ import pandas as pd
 
 from .burden import FLC, LADDER, M_PROTEIN, Reading, blur
 from .fractions import stream
-from .statistics import on_day
+from .statistics import number, on_day
 
 #: Measurable disease by IMWG (Kumar 2016) [M-H]: below it a level is no yardstick. g/L and mg/L.
 MEASURABLE = {M_PROTEIN: 10.0, FLC: 100.0}
+#: Keys of the settings of each (``{key}_limit``, ``{key}_log10_sd``).
+KEYS = {M_PROTEIN: "m_protein", FLC: "flc"}
+#: A level that fell below this share of an earlier one may lag, and its error is so many times larger [J].
+FELL_TO, LAG_FACTOR = 0.75, 2.0
+#: M-protein and light chains further apart than this factor disagree [J].
+DISAGREE = 10.0
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,10 @@ def serum_levels(response: pd.DataFrame, patient: str) -> list[Level]:
     """
     found, chains = [], []
     for row in on_day(response, patient).to_dict("records"):
-        m = _number(row.get("m_protein"))
+        m = number(row.get("m_protein"))
         if not math.isnan(m):
             found.append(Level(int(row["day"]), M_PROTEIN, m * (10.0 if row.get("m_protein_unit") == "g/dL" else 1.0)))
-        kappa, light = _number(row.get("kappa_flc")), _number(row.get("lambda_flc"))
+        kappa, light = number(row.get("kappa_flc")), number(row.get("lambda_flc"))
         if not (math.isnan(kappa) or math.isnan(light)):
             chains.append((int(row["day"]), kappa - light))
     seen = 0.0
@@ -54,6 +60,12 @@ def serum_levels(response: pd.DataFrame, patient: str) -> list[Level]:
         value = max(0.0, difference if of >= 0 else -difference)
         found.append(Level(day, FLC, value, "kappa" if of >= 0 else "lambda"))
     return sorted(found, key=lambda level: (level.day, level.source, level.value))
+
+
+def lags(level: Level, levels: Sequence[Level], *, settings: Mapping[str, Any]) -> bool:
+    """Whether an M-protein fell so far of late that it may stand above what the burden would give by now."""
+    recent = [e.value for e in levels if 0 < level.day - e.day <= settings["serum_lag_days"]]
+    return level.source == M_PROTEIN and bool(recent) and level.value < FELL_TO * max(recent)
 
 
 def serum_readings(
@@ -82,7 +94,7 @@ def serum_readings(
     """
     levels = serum_levels(response, patient)
     readings = []
-    for source, key in ((M_PROTEIN, "m_protein"), (FLC, "flc")):
+    for source, key in KEYS.items():
         mine = [level for level in levels if level.source == source]
         base = _baseline(mine, marrow, before=settings["days_before"])
         if base is None:
@@ -97,11 +109,11 @@ def serum_readings(
 
 
 def _with_doubt(reading: Reading, readings: Sequence[Reading]) -> Reading:
-    """The reading, with a note where M-protein and light chains of the same day differ more than tenfold."""
+    """The reading, with a note where M-protein and light chains of one day differ by more than :data:`DISAGREE`."""
     for other in readings:
         if other.day == reading.day and other.source != reading.source:
             high, low = sorted((reading, other), key=lambda r: -(r.limit if r.censored else _middle(r)))
-            if not high.censored and _middle(high) > 10 * (low.limit if low.censored else _middle(low)):
+            if not high.censored and _middle(high) > DISAGREE * (low.limit if low.censored else _middle(low)):
                 return replace(reading, note=f"{reading.note}; M-protein and light chains disagree")
     return reading
 
@@ -138,13 +150,8 @@ def _reading(
         raw = own.draws * rng.gamma(0.5, size=own.draws.size) * (limit / yardstick.value) / 3.0
         raw = np.clip(raw, np.finfo(float).tiny, 1.0)
         return Reading(level.day, level.source, blur(raw, log10_sd=sd, rng=rng), True, bound, "; ".join(notes))
-    recent = [e.value for e in levels if 0 < level.day - e.day <= settings["serum_lag_days"]]
-    if level.source == M_PROTEIN and recent and level.value < 0.75 * max(recent):
-        sd *= 2
+    if lags(level, levels, settings=settings):
+        sd *= LAG_FACTOR
         notes.append("falling: lags behind the burden")
     draws = blur(own.draws * (level.value / yardstick.value), log10_sd=sd, rng=rng)
     return Reading(level.day, level.source, draws, False, bound, "; ".join(notes))
-
-
-def _number(value: object) -> float:
-    return math.nan if value is None or value is pd.NA or value == "" else float(value)  # type: ignore[arg-type]

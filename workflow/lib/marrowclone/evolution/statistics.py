@@ -94,6 +94,13 @@ def interval(draws: Array, *, confidence: float = 0.95) -> tuple[float, float, f
     return float(lower), float(median), float(upper)
 
 
+def number(value: object) -> float:
+    """A number, or NaN for anything that is missing."""
+    if value is None or value is pd.NA or value == "":
+        return math.nan
+    return float(value)  # type: ignore[arg-type]
+
+
 def on_day(frame: pd.DataFrame, patient: str, *, day: str = "day") -> pd.DataFrame:
     """A patient's rows in an order that does not depend on the file's (by day, then by every column)."""
     rows = frame[frame["patient"] == patient]

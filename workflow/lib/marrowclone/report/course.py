@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..evolution.burden import SERUM
 from ..evolution.gene_sets import CYCLING
-from ..evolution.latent import ALL
+from ..evolution.latent import ALL, distinct_assays
 from . import words
 from .blocks import Section, Table
 from .evidence import trajectory_class
@@ -133,7 +133,7 @@ def burden_section(patient: Patient) -> Section:
     if (~serum).any():
         section.tables.append(_readings(patient.burden[~serum], "Burden by source"))
     if serum.any():
-        levels = patient.burden[serum].drop_duplicates(["day", "source"])
+        levels = distinct_assays(patient.burden[serum])
         caption = (
             f"M-protein and light chains against the patient's own baseline ({words.count(len(levels), 'level')}); a "
             "sample's burden rests on them only where the marrow has none"
