@@ -57,6 +57,22 @@ def test_every_dialect_reads_the_same(cohort, check, dialect):
         assert read_clinical(name, name.removesuffix(".tsv")).equals(frame), name
 
 
+@pytest.mark.parametrize("end", ["", "\t", "\t\t \t"])
+def test_a_row_of_the_sample_sheet_may_end_after_its_path(cohort, check, end):
+    rows = SHEETS["samples.tsv"].replace("\tauto\tnone\tBM\t\t\n", f"{end}\n")
+    assert rows.endswith(f"H1_bm\tH1\thealthy\t0\tdata/H1_bm{end}\n")
+    expected = check(read_matrices=False)[1].samples
+    (cohort / "samples.tsv").write_text(rows)
+    assert check(read_matrices=False)[1].samples.equals(expected)
+
+
+def test_the_template_takes_five_cells_a_row(cohort, check, root):
+    header = (root / "config/samples.tsv").read_text()
+    rows = [row.split("\t")[:5] for row in SHEETS["samples.tsv"].splitlines()[1:]]
+    (cohort / "samples.tsv").write_text(header + "".join("\t".join(row) + "\n" for row in rows))
+    assert list(check(read_matrices=False)[1].samples.index) == ["P1_dx", "P1_mrd", "P1_rel", "P2_dx", "H1_bm"]
+
+
 def test_semicolons_are_a_separator_too(cohort, check):
     # therapy.tsv uses semicolons inside a cell and so needs quotes there; the others do not
     for name, text in SHEETS.items():

@@ -14,7 +14,7 @@ import io
 import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -208,8 +208,20 @@ def _header(sheet: Sheet, line: int, cells: list[str]) -> None:
     sheet.columns = names
 
 
-def read_sheet(path: str | Path) -> Sheet:
+def _shortest(columns: list[str], required: Collection[str]) -> int:
+    """Number of cells after which a row may end: with the last required column, where all of them are there."""
+    places = [number for number, name in enumerate(columns, start=1) if name in required]
+    return places[-1] if places and len(places) == len(set(required)) else len(columns)
+
+
+def read_sheet(path: str | Path, *, required: Collection[str] = ()) -> Sheet:
     """Read a table; never raises for what a file may hold.
+
+    Parameters
+    ----------
+    required
+        columns after whose last a row may end: all further cells are then missing. A row that says more has a cell
+        for each column, because a separator that was forgotten among optional cells could not be seen otherwise.
 
     Returns
     -------
@@ -226,8 +238,12 @@ def read_sheet(path: str | Path) -> Sheet:
             _header(sheet, line, cells)
             continue
         width = len(sheet.columns)
-        if len(cells) < width or any(cell.strip() for cell in cells[width:]):
+        end = _shortest(sheet.columns, required)
+        cut = len(cells) < width and (len(cells) < end or any(cell.strip() for cell in cells[end:]))
+        if cut or any(cell.strip() for cell in cells[width:]):
             hint = "an empty cell still needs its separator; a separator inside a text needs quotes"
+            if end < width:
+                hint += f"; only after {sheet.columns[end - 1]} a row may end"
             sheet.report(line, None, found(len(cells), f"{width} cells as in the header").replace("'", ""), hint)
             continue
         sheet.rows.append(Row(line, dict(zip(sheet.columns, cells, strict=False))))

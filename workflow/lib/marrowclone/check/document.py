@@ -150,6 +150,8 @@ def readme() -> str:
         "",
         "- Tables are tab-separated with a header. Commas or semicolons, Windows line ends, a byte-order mark and",
         "  gzip are read too. Lines that start with `#` are comments. An empty cell or `NA` is missing.",
+        "- In `samples.tsv` a row may end after `path`: five cells are enough under a header of sixteen columns. A row",
+        "  that says more has a cell for each column, as every row of the other tables has.",
         "- Days are whole numbers from the patient's own day 0. Calendar dates are refused: they identify people.",
         f"- Sample and patient names may hold {NAME_RULE}.",
         "- Paths are relative to the working directory.",

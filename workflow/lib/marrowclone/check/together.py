@@ -51,14 +51,14 @@ def in_order(problems: Sequence[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda p: (files[p.file], p.line or 0))
 
 
-def _open(path: str, key: str, near: Sequence[Path]) -> Sheet:
-    """Read a sheet that a key of the configuration names."""
+def _open(path: str, key: str, near: Sequence[Path], *, required: Sequence[str] = ()) -> Sheet:
+    """Read a sheet that a key of the configuration names; ``required`` as in :func:`~marrowclone.sheets.read_sheet`."""
     try:
         exists = Path(path).exists()
     except (OSError, ValueError):
         exists = False
     if exists:
-        return read_sheet(path)
+        return read_sheet(path, required=required)
     sheet = Sheet(Path(clip(path, 200)))
     hints = [path_hint(path, folder) for folder in (*near, Path())]
     hint = next((h for h in hints if "did you mean" in h or "symbolic link" in h), "")
@@ -207,7 +207,7 @@ def check_cohort(
     path = config.get("samples")
     if not isinstance(path, str) or not path:
         return None, []  # the configuration's own problem
-    sheet = _open(path, "samples", near)
+    sheet = _open(path, "samples", near, required=schema["required"])
     entries = check_samples(sheet, schema)
     named = config.get("tumour_cell_types")
     types = [t for t in named if isinstance(t, str)] if isinstance(named, list) else []
