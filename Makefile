@@ -7,10 +7,15 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
-# cpu, or cuda on a machine with an NVIDIA GPU
-TORCH ?= $(if $(wildcard /dev/nvidia0),cuda,cpu)
 PYTHON ?= python3.11
 VENV ?= .venv
+# cpu or cuda: what was asked for, else what the environment was made for, else cuda on a machine with an NVIDIA GPU.
+# So an environment for GPUs, made on a login node without one, is not replaced by what is called later.
+MADE := $(firstword $(patsubst $(VENV)/.installed-%,%,$(wildcard $(VENV)/.installed-cpu $(VENV)/.installed-cuda)))
+TORCH ?= $(or $(MADE),$(if $(wildcard /dev/nvidia0),cuda,cpu))
+ifeq ($(filter cpu cuda,$(TORCH)),)
+$(error TORCH is '$(TORCH)', expected cpu or cuda)
+endif
 BIN := $(VENV)/bin
 TORCH_LOCK := envs/locks/torch-$(if $(filter cuda,$(TORCH)),cu,cpu).txt
 LOCKS := envs/locks/base.txt $(TORCH_LOCK) envs/locks/dev.txt
@@ -24,7 +29,8 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | sort | expand -t 18
 
 .PHONY: env
-env: $(STAMP) ## the locked environment, in .venv (offline: WHEELHOUSE=folder, without what tests need)
+env: $(STAMP) ## the locked environment, in .venv (TORCH=cpu|cuda makes it for that; offline: WHEELHOUSE=folder, without what tests need)
+	@echo "$(VENV): torch for $(TORCH). It stays so until make env TORCH=$(if $(filter cpu,$(TORCH)),cuda,cpu)"
 
 # torch's CPU wheel is not on PyPI: pip finds it among local wheels where a site has them,
 # else in PyTorch's own index.
@@ -50,8 +56,8 @@ $(DEMO)/cohort.json: $(STAMP) config/demo/cohort.yaml $(shell find workflow/lib/
 	@touch $@
 
 .PHONY: demo
-demo: $(STAMP) $(DEMO)/cohort.json ## the whole pipeline on the embedded demo cohort
-	$(BIN)/snakemake --cores $(CORES) --directory $(DEMO) --configfile config/demo/config.yaml
+demo: $(STAMP) $(DEMO)/cohort.json ## the whole pipeline on the embedded demo cohort (PROFILE=slurm: on a cluster)
+	$(BIN)/snakemake $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) --directory $(DEMO) --configfile config/demo/config.yaml
 	@$(BIN)/python -m marrowclone.report.truth_table $(DEMO)/results/report/truth.tsv
 	@echo "report: $(CURDIR)/$(DEMO)/results/report/index.html"
 

@@ -38,11 +38,12 @@ def as_a_user(checkout: Path, small: Path) -> Path:
     return checkout
 
 
-def snakemake(checkout: Path, *targets: str, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
-    """The literal command, from the root of a checkout."""
-    return subprocess.run(
-        command(*targets), cwd=checkout, capture_output=True, text=True, timeout=timeout, env=environment()
-    )
+def snakemake(
+    checkout: Path, *targets: str, timeout: float = 1800, path: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The literal command, from the root of a checkout; with another ``PATH`` where one is given."""
+    names = environment() | ({"PATH": path} if path else {})
+    return subprocess.run(command(*targets), cwd=checkout, capture_output=True, text=True, timeout=timeout, env=names)
 
 
 def on_this_machine(checkout: Path, cores: int = 2) -> subprocess.CompletedProcess[str]:

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import yaml
 
 from hpc.cluster import Cluster
 from hpc.runs import as_a_user, command, environment, on_this_machine, snakemake
-from workflow_runs import digests
+from workflow_runs import ROOT, digests
 
 pytestmark = [pytest.mark.slow, pytest.mark.hpc]
 
@@ -31,6 +32,7 @@ SHORT = (
 )
 #: Folders that a run makes.
 MADE = ("results", "logs", "benchmarks", ".snakemake")
+QOL = "results/cure/qol.tsv"
 QC = "results/cells/T1_diagnosis.qc.json"
 
 
@@ -69,6 +71,12 @@ def fresh(sent: tuple[Path, list[dict[str, str]]]) -> Iterator[Path]:
         (kept / name).rename(checkout / name)
 
 
+@pytest.fixture
+def unrun(small: Path, tmp_path: Path) -> Path:
+    """A checkout in which nothing ran yet."""
+    return as_a_user(tmp_path / "marrowclone", small)
+
+
 def of_rule(jobs: list[dict[str, str]], name: str) -> list[dict[str, str]]:
     return [job for job in jobs if re.match(rf"(rule|group)_{name}", job.get("Comment", ""))]
 
@@ -87,7 +95,7 @@ def configured(checkout: Path) -> dict[str, tuple[int, int, int, str]]:
     for path in (checkout / "benchmarks").iterdir():
         own = rules.get(path.name, {})
         text = str(own.get("mem_mb", everyday["mem_mb"]))
-        memory = int(re.sub(r"attempt \* max\((\d+), .*", r"\1", text))
+        memory = int(re.sub(r"attempt \* (max\()?(\d+).*", r"\2", text))
         minutes = int(str(own.get("runtime", everyday["runtime"])).removeprefix("attempt * "))
         found[path.name] = (memory, minutes, own.get("gpu", 0), own.get("slurm_partition", everyday["slurm_partition"]))
     return found
@@ -209,6 +217,22 @@ def test_a_job_over_its_memory_is_tried_again_with_more(slurm: Cluster, fresh: P
     assert memory == [400, 3200, 10800][: len(jobs)]
 
 
+def test_a_rule_without_an_entry_of_its_own_asks_for_more_when_it_is_tried_again(slurm: Cluster, unrun: Path) -> None:
+    """`score_qol` stands in no profile: the default resources grow with each attempt."""
+    edit(unrun / "profiles/slurm/config.yaml", 'mem_mb: "attempt * 2000"', 'mem_mb: "attempt ** 3 * 150"')
+    edit(unrun / "profiles/slurm/config.yaml", 'runtime: "attempt * 30"', 'runtime: "attempt * 490"')
+    before = {job["JobId"] for job in slurm.jobs()}
+    done = snakemake(unrun, QOL)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    jobs = of_rule([j for j in slurm.jobs() if j["JobId"] not in before], "score_qol")
+    assert jobs[0]["JobState"] != "COMPLETED" and jobs[-1]["JobState"] == "COMPLETED"
+    asked = [(job["MinMemoryNode"], job["TimeLimit"]) for job in jobs]
+    assert asked == [("150M", "08:10:00"), ("1200M", "16:20:00")]
+    # a third attempt would be above the partition's day; said before the first
+    words = "profiles/slurm/config.yaml, runtime (default-resources): found '1470', expected at most 1440 minutes in cpu (rule score_qol)"
+    assert words in done.stderr and "the last attempt of these would ask for more" in done.stderr
+
+
 def started(slurm: Cluster, checkout: Path, target: str, rule: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
     """The command in the background, and the job of a rule that it has running."""
     before = {job["JobId"] for job in slurm.jobs()}
@@ -271,33 +295,36 @@ def test_snakemake_killed_then_the_same_command_again(slurm: Cluster, fresh: Pat
     ("file", "old", "new", "words"),
     [
         ("profiles/slurm/config.yaml", "slurm_partition: cpu ", "slurm_partition: cpus ",
-         "profiles/slurm/config.yaml, slurm_partition: found 'cpus', expected one of cpu, gpu; did you mean 'cpu'?"),
+         "profiles/slurm/config.yaml, slurm_partition (default-resources): found 'cpus', expected one of cpu, gpu; did you mean 'cpu'?"),
         ("profiles/default/config.yaml", "slurm_partition: gpu ", "slurm_partition: cpu ",
-         "profiles/default/config.yaml, slurm_partition: no node of partition 'cpu' has a GPU"),
+         "profiles/default/config.yaml, slurm_partition (set-resources): no node of partition 'cpu' has a GPU"),
         ("profiles/default/config.yaml", "# gpu_model: a100 ", "gpu_model: a100 ",
-         "profiles/default/config.yaml, gpu_model: found 'a100', expected one of h200"),
+         "profiles/default/config.yaml, gpu_model (set-resources): found 'a100', expected one of h200"),
+        ("profiles/default/config.yaml", "gpu: 1 ", "gpu: 0\n      slurm_partition: gpus ",
+         "profiles/default/config.yaml, slurm_partition (set-resources): found 'gpus', expected one of cpu, gpu"),
+        ("profiles/default/config.yaml", 'runtime: "attempt * 20"', 'runtime: "attempt * 1400"',
+         "profiles/default/config.yaml, runtime (set-resources): found '1460', expected at most 1440 minutes in cpu; the "
+         "steps of group sample follow each other in one job (load_counts 1400, profile_ambient 30, qc_cells 30;"),
     ],
 )  # fmt: skip
 def test_what_the_cluster_does_not_have_is_said_before_any_job(
-    slurm: Cluster, fresh: Path, file: str, old: str, new: str, words: str
+    slurm: Cluster, unrun: Path, file: str, old: str, new: str, words: str
 ) -> None:
-    edit(fresh / file, old, new)
-    shutil.rmtree(fresh / "results")
+    edit(unrun / file, old, new)
     before = len(slurm.jobs())
-    done = snakemake(fresh)
+    done = snakemake(unrun)
     said = done.stdout + done.stderr
     assert done.returncode != 0 and words in said and "no job was sent" in said, said[-3000:]
     assert "Traceback" not in said
     assert len(slurm.jobs()) == before
 
 
-def test_an_account_that_is_not_the_users_is_said_before_any_job(accounting: Cluster, fresh: Path) -> None:
-    edit(fresh / "profiles/slurm/config.yaml", "# slurm_account: my_account", "slurm_account: labs")
-    (fresh / LATENT).unlink()
+def test_an_account_that_is_not_the_users_is_said_before_any_job(accounting: Cluster, unrun: Path) -> None:
+    edit(unrun / "profiles/slurm/config.yaml", "# slurm_account: my_account", "slurm_account: labs")
     before = len(accounting.jobs())
-    done = snakemake(fresh, LATENT)
+    done = snakemake(unrun)
     said = done.stdout + done.stderr
-    words = "slurm_account: found 'labs', expected one of lab, root; did you mean 'lab'?; no job was sent"
+    words = "profiles/slurm/config.yaml, slurm_account (default-resources): found 'labs', expected one of lab, root; did you mean 'lab'?; no job was sent"
     assert done.returncode != 0 and words in said and "Traceback" not in said, said[-3000:]
     assert len(accounting.jobs()) == before
 
@@ -377,6 +404,45 @@ def test_a_job_larger_than_the_limits_of_its_qos_says_what_to_do(accounting: Clu
     assert done.returncode != 0
     assert said.count("SLURM refused the job: QOSMaxMemoryPerJob. Hint: ask for less of it (mem_mb,") == 1, said[-4000:]
     assert "Traceback" not in said
+
+
+def test_a_machine_without_the_accountings_programs(slurm: Cluster, unrun: Path, tmp_path: Path) -> None:
+    """No sacct, sacctmgr and sshare, and no account in the profile: the job is sent without, and nothing else is missing."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for path in Path("/usr/bin").iterdir():
+        if path.name not in ("sacct", "sacctmgr", "sshare"):
+            (programs / path.name).symlink_to(path)
+    done = snakemake(unrun, QC, path=f"{programs}:/usr/sbin")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 and (unrun / QC).is_file(), said[-4000:]
+    assert said.count("marrowclone: sacct is not installed here: no account is guessed") == 1, said[-4000:]
+    usage = pd.read_csv(unrun / "logs/usage.tsv", sep="\t")
+    assert set(usage["rule"]) == {"load_counts", "profile_ambient", "qc_cells"} and usage["slurm_state"].isna().all()
+
+
+def test_the_demo_on_a_cluster(slurm: Cluster, small: Path, tmp_path: Path) -> None:
+    """The command of docs/hpc.md on a cluster without GPUs; a smaller cohort in the demo's place, up to its latent space."""
+    checkout = as_a_user(tmp_path / "marrowclone", small)
+    shutil.copy2(ROOT / "Makefile", checkout)
+    shutil.copytree(small, checkout / "demo")
+    edit(checkout / "config/demo/config.yaml", "optimiser_steps: 600", "optimiser_steps: 20")
+    edit(checkout / "profiles/default/config.yaml", "slurm_partition: gpu ", "slurm_partition: cpu ")
+    edit(checkout / "profiles/default/config.yaml", "gpu: 1 ", "gpu: 0 ")
+    venv = Path(sys.executable).parents[1]
+    recipe = subprocess.run(
+        ["make", "-n", "demo", "PROFILE=slurm", f"VENV={venv}"],
+        cwd=checkout, capture_output=True, text=True, check=True, env=environment(),
+    ).stdout  # fmt: skip
+    (line,) = [line for line in recipe.splitlines() if line.startswith(f"{venv}/bin/snakemake")]
+    before = {job["JobId"] for job in slurm.jobs()}
+    program, *options = line.split()
+    done = subprocess.run([program, LATENT, *options], cwd=checkout, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0 and (checkout / "demo" / LATENT).is_file(), (done.stdout + done.stderr)[-6000:]
+    jobs = [job for job in slurm.jobs() if job["JobId"] not in before]
+    assert len(of_rule(jobs, "sample")) == 2 and len(of_rule(jobs, "integrate_cells")) == 1
+    assert {(job["Partition"], job.get("TresPerJob")) for job in jobs} == {("cpu", None)}
+    assert not (checkout / "results").exists() and (checkout / "demo/logs/usage.tsv").is_file()
 
 
 def test_a_cluster_without_accounting(slurm: Cluster, fresh: Path) -> None:

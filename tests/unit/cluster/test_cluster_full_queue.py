@@ -209,6 +209,37 @@ def test_a_job_that_the_executor_stumbles_over_fails_instead_of_hanging(monkeypa
     assert executor.errors == ["marrowclone: a was not sent. the account nope is unknown"]
 
 
+def test_accounting_programs_that_are_not_installed_are_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin's own method, on a machine without sacct, sacctmgr and sshare."""
+    from snakemake_executor_plugin_slurm import Executor as Plugin
+
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(Cluster, "get_account_arg", Plugin.get_account_arg, raising=False)
+    monkeypatch.setattr(Cluster, "_fallback_account_arg", None, raising=False)
+    for given, arguments, words in [
+        ({}, [""], "sacct is not installed here: no account is guessed"),
+        (
+            {"slurm_account": "lab, other"},
+            [" -A lab", " -A other"],
+            "sacctmgr is not installed here: the account is not checked",
+        ),
+        ({"slurm_account": "my lab;x"}, [" -A my", " -A 'lab;x'"], "sacctmgr"),
+    ]:
+        executor = Executor(room=1)
+        with pytest.raises(FileNotFoundError):
+            next(super(Patience, executor).get_account_arg(SimpleNamespace(resources=Asked(given))))
+        executor.warnings.clear()
+        for _ in range(2):
+            assert list(executor.get_account_arg(SimpleNamespace(resources=Asked(given)))) == arguments
+        assert [words in w for w in executor.warnings if w.startswith("marrowclone:")] == [True]
+
+
+class Asked(dict):  # type: ignore[type-arg]
+    """Resources as Snakemake gives them: by key and by attribute."""
+
+    __getattr__ = dict.__getitem__
+
+
 def answers(*, enforce: str = "associations,limits", own: str = "lab||50|", normal: str = "normal|40||200") -> Callable:
     def run(command: Iterable[str]) -> str:
         command = tuple(command)
@@ -252,12 +283,13 @@ def test_an_account_that_is_not_the_users_is_refused() -> None:
         assert "user=ada" in tuple(command)
         return "lab\nother\n"
 
-    check_accounts(["", "lab", "Other"], run, user="ada")
-    check_accounts(["nope"], lambda _: "", user="ada")  # a cluster that knows no accounts
+    check_accounts(dict.fromkeys(("", "lab", "Other", "lab, other"), "x"), run, user="ada")
+    check_accounts({"nope": "x"}, lambda _: "", user="ada")  # a cluster that knows no accounts
     with pytest.raises(UserError) as raised:
-        check_accounts(["labs"], run, user="ada")
-    assert "slurm_account: found 'labs', expected one of lab, other; did you mean 'lab'?; no job was sent" in str(
-        raised.value
+        check_accounts({"lab,labs": "my/config.yaml, slurm_account"}, run, user="ada")
+    assert (
+        "my/config.yaml, slurm_account: found 'labs', expected one of lab, other; did you mean 'lab'?; no job was sent"
+        in str(raised.value)
     )
 
 

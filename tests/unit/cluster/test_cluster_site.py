@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from marrowclone.cluster.requests import Request, check_requests, problems, request_of
+from marrowclone.cluster.collect import request_of
+from marrowclone.cluster.requests import Problem, Request, check_requests, problems
 from marrowclone.cluster.site import parse_gpus, parse_minutes, parse_site, read_site
 from marrowclone.errors import UserError
 
@@ -78,11 +79,13 @@ GOOD = Request("integrate_cells", "gpu", 2, 8000, 240, 1)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"partition": "gpus"}, "profiles/default/config.yaml, slurm_partition: found 'gpus', expected one of cpu, gpu, old; did you mean 'gpu'?"),
-        ({"partition": "cpu"}, "no node of partition 'cpu' has a GPU"),
-        ({"partition": "old", "gpus": 0}, "partition 'old' takes no jobs"),
+        ({"partition": "gpus"}, "slurm_partition: found 'gpus', expected one of cpu, gpu, old; did you mean 'gpu'?"),
+        ({"partition": "cpu"}, "slurm_partition: no node of partition 'cpu' has a GPU"),
+        ({"partition": "old", "gpus": 0}, "slurm_partition: partition 'old' takes no jobs"),
         ({"gpu_kind": "h100"}, "gpu_model: found 'h100', expected one of h200; did you mean 'h200'?"),
+        ({"gpu_kind": "h100", "by_gres": True}, "gres: found 'h100', expected one of h200; did you mean 'h200'?"),
         ({"gpus": 3}, "gpu: found '3', expected at most 2 on a node of gpu"),
+        ({"gpus": 3, "by_gres": True}, "gres: found '3', expected at most 2 on a node of gpu"),
         ({"constraint": "v100"}, "constraint: found 'v100', expected one of h200, nvlink"),
         ({"minutes": 480}, "runtime: found '480', expected at most 240 minutes in gpu"),
         ({"memory_mb": 70000}, "mem_mb: found '70000', expected at most 64000 on a node of gpu"),
@@ -91,7 +94,7 @@ GOOD = Request("integrate_cells", "gpu", 2, 8000, 240, 1)
 )  # fmt: skip
 def test_each_request_that_cannot_be_met_is_named(change: dict[str, object], words: str) -> None:
     request = Request(**{**GOOD.__dict__, **change})
-    assert [words in text for text in problems(request, SITE)] == [True]
+    assert [words in f"{key}: {text}" for key, text in problems(request, SITE)] == [True]
 
 
 def test_what_can_be_met_is_not_refused() -> None:
@@ -99,6 +102,22 @@ def test_what_can_be_met_is_not_refused() -> None:
     assert problems(Request("qc_cells", "cpu", 16, 128000, 1440, constraint="bigmem"), SITE) == []
     assert problems(Request("qc_cells"), SITE) == []  # no partition named: SLURM takes its default
     assert problems(Request("integrate_cells", "gpu", gpus=2, gpu_kind="h200", constraint="h200&nvlink"), SITE) == []
+
+
+def test_of_several_partitions_one_has_to_be_able_to_run_it() -> None:
+    large = Request("qc_cells", "gpu,cpu", memory_mb=128000)
+    assert problems(large, SITE) == [] and [p.key for p in problems(Request("a", "gpu", memory_mb=128000), SITE)] == [
+        "mem_mb"
+    ]
+    assert [p.key for p in problems(Request("a", "cpu,gpu", minutes=1441), SITE)] == ["runtime"]
+    assert problems(Request("a", "cpu,gpus"), SITE)[0].words.startswith("found 'gpus'")
+
+
+def test_of_many_jobs_of_a_rule_the_largest_is_told() -> None:
+    with pytest.raises(UserError) as raised:
+        check_requests([Request("qc_cells", "cpu", memory_mb=200000 + i, minutes=2000 - i) for i in range(100)], SITE)
+    text = str(raised.value)
+    assert "2 requests" in text and "found '200099'" in text and "found '2000'" in text
 
 
 def test_all_problems_come_in_one_message_with_their_rules() -> None:
@@ -114,7 +133,7 @@ def test_requests_from_snakemake_resources() -> None:
     resources = {"slurm_partition": "gpu", "gpu": 1, "gpu_model": "h200", "mem_mb": 8000, "runtime": 240}
     assert request_of("a", resources, 2) == Request("a", "gpu", 2, 8000, 240, 1, "h200")
     assert request_of("a", {"slurm_partition": "gpu", "gres": "gpu:a100:2"}, 1) == Request(
-        "a", "gpu", 1, 0, 0, 2, "a100"
+        "a", "gpu", 1, 0, 0, 2, "a100", by_gres=True
     )
     assert request_of("a", {"gres": "gpu:2"}, 1).gpus == 2
     assert request_of("a", {"mem_mb": "<TBD>"}, 1).memory_mb == 0  # not known before its input is there
@@ -123,15 +142,10 @@ def test_requests_from_snakemake_resources() -> None:
 def test_a_cluster_without_gpus_is_told_how_to_do_without(root: Path) -> None:
     """As docs/hpc.md has it: the profile, edited so, asks for no GPU."""
     site = {"cpu": SITE["cpu"]}
-    assert problems(GOOD, site) == [
-        "profiles/default/config.yaml, slurm_partition: found 'gpu', expected one of cpu; did you mean 'cpu'?; without GPUs one of these and gpu: 0"
-    ]
+    words = "found 'gpu', expected one of cpu; did you mean 'cpu'?; without GPUs one of these and gpu: 0"
+    assert problems(GOOD, site) == [Problem("slurm_partition", words)]
     text = (root / "profiles/default/config.yaml").read_text()
     edited = text.replace("slurm_partition: gpu ", "slurm_partition: cpu ").replace(" gpu: 1 ", " gpu: 0 ")
     rules = yaml.safe_load(edited)["set-resources"]
     for rule in ("integrate_cells", "denoise_counts"):
         assert problems(request_of(rule, {**rules[rule], "mem_mb": 8000, "runtime": 240}, 2), site) == []
-
-
-def test_the_profile_of_a_gpu_job_is_the_one_that_sets_it(root: Path) -> None:
-    assert (root / GOOD.file).is_file() and (root / Request("a").file).is_file()

@@ -39,17 +39,26 @@ def before_jobs(workflow: Any) -> None:
     """
     if not _to_slurm(workflow):
         return
+    from .collect import requests_of
     from .limits import check_accounts, check_limits, read_limits
-    from .requests import check_requests, request_of
+    from .origin import read_origins
+    from .requests import check_requests, note_last_attempts
     from .site import read_site
 
     jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-    check_requests((request_of(job.rule.name, job.resources, job.threads) for job in jobs), read_site())
+    origins = read_origins(workflow.resource_settings, root=Path(workflow.basedir))
+    site = read_site()
+    check_requests(requests_of(workflow.dag), site, origins)
+    notes = [note_last_attempts(requests_of(workflow.dag, last_attempt=True), site, origins)]
+    rules: dict[str, set[str]] = {}
+    for job in jobs:
+        rules.setdefault(str(job.resources.get("slurm_account") or ""), set()).add(job.rule.name)
+    check_accounts({account: origins.of(names, "slurm_account") for account, names in rules.items()})
     quality = getattr(workflow.executor_settings, "qos", None)
     asked = {(str(j.resources.get("slurm_account") or ""), str(j.resources.get("qos") or quality or "")) for j in jobs}
-    check_accounts(account for account, _ in asked)
-    note = check_limits(read_limits(asked), at_once=workflow.resource_settings.nodes or len(jobs), needed=len(jobs))
-    if note:
+    at_once = workflow.resource_settings.nodes or len(jobs)
+    notes.append(check_limits(read_limits(asked), at_once=at_once, needed=len(jobs), place=origins.place("jobs")))
+    for note in filter(None, notes):
         print(f"marrowclone: {note}", file=sys.stderr)
 
 

@@ -1,4 +1,5 @@
-"""What is added to Snakemake's executor for SLURM: patience with a full queue, and an even pace of asking.
+"""What is added to Snakemake's executor for SLURM: patience with a full queue, an even pace of asking, and no need of
+accounting programs.
 
 SLURM refuses a submission at once when a limit on the number of jobs in the queue is reached. The executor takes that
 for a failed job, which is tried twice more within a second (``retries``) and then ends the run. Here such jobs wait and
@@ -6,14 +7,20 @@ are sent again.
 
 Each time that nothing has ended the executor asks for the state of jobs ten seconds later than before, up to three
 minutes: each step of a run may lose as long. Here it never waits longer than ``seconds-between-status-checks``.
+
+It guesses and checks accounts with ``sacct``, ``sacctmgr`` and ``sshare``, and fails where they are not installed. Here
+the job is then sent with the account that was given, or with none.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+import shlex
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -41,9 +48,27 @@ class Patience:
         self._in_slurm: set[str] = set()
         self._timer: threading.Timer | None = None
         self._due = float("inf")
-        self._trying = self._ended_meanwhile = self._over = False
+        self._trying = self._ended_meanwhile = self._over = self._has_said_accounts = False
         self._said = float("-inf")
         super().__init__(*arguments, **named)
+
+    def get_account_arg(self, job: Any) -> Iterator[str]:
+        """The account as an argument of ``sbatch``, also where SLURM's accounting programs are not installed."""
+        try:
+            yield from super().get_account_arg(job)  # type: ignore[misc]
+        except FileNotFoundError as error:
+            given = [name for name in re.split(r"[,\s]+", str(job.resources.get("slurm_account") or "")) if name]
+            with self._door:
+                if not self._has_said_accounts:
+                    self._has_said_accounts = True
+                    what = "the account is not checked" if given else "no account is guessed, SLURM takes its default"
+                    self.logger.warning(  # type: ignore[attr-defined]
+                        f"marrowclone: {error.filename} is not installed here: {what}. Nothing is to be done unless "
+                        "SLURM refuses the jobs; then name yours: slurm_account in profiles/slurm/config.yaml."
+                    )
+            if not given:
+                self._fallback_account_arg = ""  # not guessed anew for each job
+            yield from [f" -A {shlex.quote(name)}" for name in given] or [""]
 
     async def sleep(self) -> None:
         """Until the next question for the state of jobs."""

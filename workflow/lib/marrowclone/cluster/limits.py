@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import UserError, did_you_mean, found, one_of
@@ -40,14 +40,14 @@ def default_account_command(user: str) -> tuple[str, ...]:
 
 
 def check_accounts(
-    asked: Iterable[str], run: Callable[[Iterable[str]], str] | None = None, *, user: str | None = None
+    asked: Mapping[str, str], run: Callable[[Iterable[str]], str] | None = None, *, user: str | None = None
 ) -> None:
     """Refuse accounts that the user does not have; the executor would refuse them job by job.
 
     Parameters
     ----------
     asked
-        accounts of the jobs; ``""`` is the user's default.
+        accounts of the jobs (``""`` is the user's default; several parted by commas) -> where each is set.
     run
         gives what a command prints; for tests.
 
@@ -62,13 +62,12 @@ def check_accounts(
         )
     except (OSError, subprocess.SubprocessError):
         return
-    for account in sorted(set(asked)):
+    for where, account in ((asked[names], name) for names in sorted(asked) for name in re.split(r"[,\s]+", names)):
         if account and known and account.lower() not in {name.lower() for name in known}:
             near = did_you_mean(account, known)
             raise UserError(
-                f"profiles/slurm/config.yaml, slurm_account: {found(account, one_of(known))}"
-                f"{'; ' + near if near else ''}; no job was sent.",
-                hint="sacctmgr show assoc user=$USER lists your accounts.",
+                f"{where}: {found(account, one_of(known))}{'; ' + near if near else ''}; no job was sent.",
+                hint="sacctmgr show assoc user=$USER format=account%30 lists your accounts.",
             )
 
 
@@ -110,7 +109,9 @@ def read_limits(
     return sorted(limits)
 
 
-def check_limits(limits: Iterable[Limit], *, at_once: int, needed: int) -> str:
+def check_limits(
+    limits: Iterable[Limit], *, at_once: int, needed: int, place: str = "profiles/slurm/config.yaml"
+) -> str:
     """A note when more jobs would be sent at the same time than SLURM takes; empty otherwise.
 
     Parameters
@@ -119,6 +120,8 @@ def check_limits(limits: Iterable[Limit], *, at_once: int, needed: int) -> str:
         ``jobs`` of the profile.
     needed
         jobs of the whole run.
+    place
+        where ``jobs`` is set.
 
     Raises
     ------
@@ -134,7 +137,7 @@ def check_limits(limits: Iterable[Limit], *, at_once: int, needed: int) -> str:
             hint="name another slurm_account or qos (first block of profiles/slurm/config.yaml), or ask your site.",
         )
     return (
-        f"profiles/slurm/config.yaml, jobs: {at_once}, but SLURM takes {tightest.jobs} of yours at the same time "
+        f"{place}, jobs: {at_once}, but SLURM takes {tightest.jobs} of yours at the same time "
         f"({tightest.name}). Further ones wait here until there is room; a lower `jobs` leaves room for other work."
     )
 

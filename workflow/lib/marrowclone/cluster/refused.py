@@ -16,8 +16,8 @@ FULL = {
 #: What to do about a refusal that does not pass by itself.
 HINT = (
     "ask for less of it (mem_mb, runtime, gpu: profiles/default/config.yaml), or name another qos, slurm_account or "
-    "partition (first block of profiles/slurm/config.yaml); `sacctmgr show qos` and `sacctmgr show assoc user=$USER` "
-    "list the limits."
+    "partition (first block of profiles/slurm/config.yaml); `sacctmgr show qos format=name%30,maxtres%60,maxwall%20` "
+    "and `sacctmgr show assoc user=$USER format=account%30,partition%20,qos%60,maxtres%60` list the limits."
 )
 _SUBMIT = re.compile(r"\b\w*SubmitJobs?\w*\b")
 #: The controller's own limit (MaxJobCount); sbatch tries for two minutes by itself before it says so.
