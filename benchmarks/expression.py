@@ -32,6 +32,8 @@ LOSS, GAIN = 0.6, 1.4
 #: Genes that one clone has at a quarter of the other's; genes of the gained arm that are not louder but quieter.
 CHANGED, SPARED, QUARTER = 60, 10, 0.25
 MIN_COUNTS = 40
+#: Cells of small clones.
+SMALL = (25, 50)
 
 
 def thin(counts: sparse.csr_matrix, keep: np.ndarray, of: np.ndarray, rng: np.random.Generator) -> sparse.csr_matrix:
@@ -127,6 +129,27 @@ def one(counts: sparse.csr_matrix, genes: pd.DataFrame, settings: dict[str, Any]
     return figures
 
 
+def uneven(counts: sparse.csr_matrix, genes: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[str, float]:
+    """p values of a small clone without a difference whose cells vary as the others do, or more: one capture."""
+    rng, figures = np.random.default_rng(seed), {}
+    of = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    for n in SMALL:
+        clone = np.full(counts.shape[0], "c2")
+        clone[rng.permutation(len(clone))[:n]] = "c1"
+        cells = pd.DataFrame({"clone": clone, "sample": "a"})
+        noisy = counts.copy()
+        # half of the counts on either side: the others evenly, the clone's by a share of each cell and gene
+        keep = np.where(clone[of] == "c1", rng.beta(0.5, 0.5, len(of)), 0.5)
+        noisy.data = rng.binomial(counts.data.astype(np.int64), keep).astype(counts.data.dtype)
+        noisy.eliminate_zeros()
+        for name, given in (("as others", counts), ("more", noisy)):
+            found = clone_markers(given, cells, genes, profiles(False), {}, settings=settings)
+            found = found[(found["clone"] == "c1") & (found["kind"] == GENE)]
+            for level in (0.05, 0.01):
+                figures[f"{n} cells that vary {name}: p<={level}"] = float((found["p"] <= level).mean())
+    return figures
+
+
 def main() -> int:
     """Deal, thin and compare; a table on standard output."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -140,10 +163,10 @@ def main() -> int:
     genes = gene_table().set_index("symbol").assign(measured=True)
     settings = defaults(chapter_schema("clones"))["express_clones"]
     for kind in ("b_cell", "cd4_t"):
-        rows = np.flatnonzero(real.types == kind)
-        counts = real.counts[rows].tocsr()
-        table = pd.DataFrame([one(counts, genes, settings, seed) for seed in options.seeds], index=options.seeds)
-        print(f"\n{kind}: {len(rows)} cells, seeds {' '.join(map(str, options.seeds))} (mean, least, most)")
+        counts = real.counts[np.flatnonzero(real.types == kind)].tocsr()
+        rows = [one(counts, genes, settings, s) | uneven(counts, genes, settings, s) for s in options.seeds]
+        table = pd.DataFrame(rows, index=options.seeds)
+        print(f"\n{kind}: {counts.shape[0]} cells, seeds {' '.join(map(str, options.seeds))} (mean, least, most)")
         print(table.agg(["mean", "min", "max"]).T.round(3).to_string())
     return 0
 

@@ -193,7 +193,7 @@ def test_mid_p_is_that_of_the_sum_of_two_binomials() -> None:
     exact = np.convolve(*(stats.binom.pmf(np.arange(m + 1), m, q) for m, q in zip(n, share, strict=True)))
     x = int(own.sum())
     tail = min(exact[:x].sum(), exact[x + 1 :].sum()) + exact[x] / 2
-    assert contrast(of, np.zeros(1)).p[0] == pytest.approx(2 * tail, rel=0.15)
+    assert contrast(of, (np.zeros(1), np.zeros(1))).p[0] == pytest.approx(2 * tail, rel=0.15)
 
 
 def test_a_part_that_is_not_sure_has_no_copies_and_each_capture_its_own_mixture() -> None:

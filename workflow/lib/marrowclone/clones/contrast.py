@@ -70,13 +70,15 @@ def split(sums: Sums, clone: str, *, min_cells: int) -> Split:
     )  # fmt: skip
 
 
-def contrast(of: Split, dispersion: Array, *, offset: Array | float = 0.0, poisson: Array | float = 1.0) -> Contrast:
+def contrast(
+    of: Split, dispersion: tuple[Array, Array], *, offset: Array | float = 0.0, poisson: Array | float = 1.0
+) -> Contrast:
     """Compare within captures, whose own effects on a gene cancel there, and add up over them.
 
     Parameters
     ----------
     dispersion
-        of each gene between cells (:func:`marrowclone.clones.sums.dispersions`).
+        of each gene between cells of the clone, and between the others' (:mod:`marrowclone.clones.sides`).
     offset
         log2 ratio that is expected without any difference (copy number, depth), per gene, or captures x genes.
     poisson
@@ -95,8 +97,8 @@ def contrast(of: Split, dispersion: Array, *, offset: Array | float = 0.0, poiss
     both = np.maximum(own_depth + other_depth, 1e-12)
     rate = total / both
     share = own_depth / both
-    own_variance = poisson * rate * own_depth + dispersion * rate**2 * factor**2 * of.own_squared
-    other_variance = poisson * rate * other_depth + dispersion * rate**2 * of.other_squared
+    own_variance = poisson * rate * own_depth + dispersion[0] * rate**2 * factor**2 * of.own_squared
+    other_variance = poisson * rate * other_depth + dispersion[1] * rate**2 * of.other_squared
     variance = (1 - share) ** 2 * own_variance + share**2 * other_variance
     plain = total * share * (1 - share)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -14,6 +14,7 @@ from ..copy_number.smoothing import natural_order
 from ..keys import TABLES
 from .contrast import Contrast, Split, contrast, false_discovery, level_shift, split
 from .copies import dosage_offset, gene_copies
+from .sides import side_dispersions
 from .sums import Array, dispersions, steadied, sum_groups
 
 GENE, PROGRAMME = "gene", "programme"
@@ -75,15 +76,17 @@ def clone_markers(
     sums = sum_groups(counts, depth, cells["clone"].to_numpy(), cells["sample"].to_numpy())
     copies = gene_copies(profiles, genes, clones)
     rate = sums.counts.sum(axis=0) / max(sums.depth.sum(), 1.0)
-    phi = steadied(dispersions(sums), rate)
+    common = dispersions(sums)
+    usual = steadied(common, rate)
     # a gene's weight in its programme: how much a cell's count of it tells (variance = mean + phi mean^2)
-    weight = 1 / (1 + phi * rate * float(np.median(depth)))
+    weight = 1 / (1 + usual * rate * float(np.median(depth)))
     tables: list[pd.DataFrame] = []
     for clone in clones:
         of = split(sums, clone, min_cells=settings["min_cells"])
         if not len(of.samples):
             continue
         dosage = dosage_offset(copies, sums, clone, of.samples.tolist())
+        phi = side_dispersions(sums, clone, np.nan_to_num(common), usual)
         level = _level(of, phi, dosage)
         tables.append(_gene_rows(clone, of, genes, phi, dosage, level, settings))
         tables.append(_programme_rows(clone, counts, depth, cells, genes, sets, weight, dosage, level, settings))
@@ -121,7 +124,7 @@ def _expected(of: Split) -> Array:
     return np.minimum((rate * of.own_depth).sum(axis=0), (rate * of.other_depth).sum(axis=0))
 
 
-def _level(of: Split, phi: Array, dosage: Array) -> float:
+def _level(of: Split, phi: tuple[Array, Array], dosage: Array) -> float:
     """Log2 by which depths are off between the clone and the others, from genes whose copies do not differ."""
     even = (dosage == 0).all(axis=0)
     even = even if even.any() else np.ones(len(even), dtype=bool)
@@ -129,8 +132,9 @@ def _level(of: Split, phi: Array, dosage: Array) -> float:
 
 
 def _gene_rows(
-    clone: str, of: Split, genes: pd.DataFrame, phi: Array, dosage: Array, level: float, settings: Mapping[str, Any]
-) -> pd.DataFrame:
+    clone: str, of: Split, genes: pd.DataFrame, phi: tuple[Array, Array], dosage: Array, level: float,
+    settings: Mapping[str, Any],
+) -> pd.DataFrame:  # fmt: skip
     known = np.isfinite(dosage)
     plain = contrast(of, phi, offset=level)
     beyond = contrast(of, phi, offset=level + np.where(known, dosage, 0.0))
@@ -171,7 +175,8 @@ def _programme_rows(
     squared = np.asarray((counts @ loading.power(2)).sum(axis=0), dtype=float).ravel()
     poisson = squared / np.maximum(scores.sum(axis=0), 1e-12)
     of = split(sums, clone, min_cells=settings["min_cells"])
-    phi = np.nan_to_num(dispersions(sums, poisson))
+    common = np.nan_to_num(dispersions(sums, poisson))
+    phi = side_dispersions(sums, clone, common, common, poisson)
     found = contrast(of, phi, offset=level, poisson=poisson)
     unknown = np.full(len(names), np.nan if none_known else 0.0)
     table = _rows(clone, PROGRAMME, pd.Index(names), of, found, found, unknown)

@@ -95,15 +95,21 @@ def dispersions(sums: Sums, poisson: Array | float = 1.0) -> Array:
     By moments over all groups, each with its own rate; ``poisson`` is p (1 for counts, larger or smaller for weighted
     sums of counts). Zero where cells vary less than counting does; NaN where there are no counts.
     """
-    rate = sums.counts / np.maximum(sums.depth[:, None], 1e-12)
-    d2 = sums.depth_squared[:, None]
-    excess = sums.squares - 2 * rate * sums.cross + rate**2 * d2 - poisson * sums.counts
-    # a group's own rate takes one degree of freedom
-    freed = 1 - 1 / np.maximum(sums.cells[:, None], 2.0)
-    information = (rate**2 * d2 * freed).sum(axis=0)
+    excess, information = moments(sums, np.ones(len(sums), dtype=bool), poisson)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = (excess + poisson * sums.counts * (1 - freed)).sum(axis=0) / information
+        found = excess / information
     return np.where(information > 0, np.maximum(found, 0.0), np.nan)
+
+
+def moments(sums: Sums, groups: np.ndarray, poisson: Array | float = 1.0) -> tuple[Array, Array]:
+    """What the cells of ``groups`` (mask) vary beyond counting, and sum m^2: their ratio is the dispersion, (R,)."""
+    counts, d2 = sums.counts[groups], sums.depth_squared[groups][:, None]
+    rate = counts / np.maximum(sums.depth[groups][:, None], 1e-12)
+    excess = sums.squares[groups] - 2 * rate * sums.cross[groups] + rate**2 * d2 - poisson * counts
+    # a group's own rate takes one degree of freedom
+    freed = 1 - 1 / np.maximum(sums.cells[groups][:, None], 2.0)
+    information = (rate**2 * d2 * freed).sum(axis=0)
+    return (excess + poisson * counts * (1 - freed)).sum(axis=0), information
 
 
 #: Genes of like level from which a gene's least dispersion is taken.
