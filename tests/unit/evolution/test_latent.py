@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from marrowclone.evolution import latent
 from marrowclone.evolution.dynamics import Visit, estimate_dynamics
 from marrowclone.evolution.latent import ALL, collect, course_table, fit_course, latent_growth
 from marrowclone.keys import DAYS_PER_MONTH
@@ -177,3 +178,10 @@ def test_an_assay_of_two_captures_counts_once_and_an_end_cut_at_one_is_not_sure(
 def test_same_seed_same_numbers(fit):
     assert np.array_equal(fit(Record(1)).draws, fit(Record(1)).draws)
     assert not np.array_equal(fit(Record(1)).draws, fit(Record(1), seed=2).draws)
+
+
+def test_many_readings_give_the_same_course_as_few_in_another_order_of_sums(fit, monkeypatch):
+    dense = fit(Record(2))
+    monkeypatch.setattr(latent, "MANY", 0)
+    sparse = fit(Record(2))
+    assert np.allclose(dense.draws, sparse.draws, atol=1e-6) and np.array_equal(dense.knots, sparse.knots)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from marrowclone.evolution.assemble import patient_fractions
-from marrowclone.evolution.serum import serum_levels
+from marrowclone.evolution.burden import FLC, M_PROTEIN
+from marrowclone.evolution.serum import Level, lags, serum_levels
 
 SAMPLES = {
     "dx": {"timepoint": "diagnosis", "day": 0, "compartment": "BM", "sort": "none"},
@@ -106,3 +107,19 @@ def test_units_and_the_involved_chain(clinical):
     assert [(v.day, v.source, v.value) for v in levels] == [
         (0, "FLC", 390.0), (0, "M-protein", 40.0), (30, "FLC", 0.0), (30, "M-protein", 20.0), (60, "FLC", 190.0),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("day", "value", "lagging"),
+    [
+        (160, 20.0, True),
+        (161, 20.0, False),  # the fall is longer ago than the window
+        (160, 35.0, False),  # less of a fall
+        (100, 20.0, False),  # a level of the same day is not an earlier one
+    ],
+)
+def test_a_level_lags_behind_those_of_the_window_before_it(day, value, lagging):
+    levels = [Level(0, M_PROTEIN, 50.0), Level(100, M_PROTEIN, 40.0), Level(130, M_PROTEIN, 15.0)]
+    level = Level(day, M_PROTEIN, value)
+    assert lags(level, sorted([*levels, level], key=lambda x: x.day), settings={"serum_lag_days": 60}) is lagging
+    assert not lags(Level(day, FLC, value), levels, settings={"serum_lag_days": 60})

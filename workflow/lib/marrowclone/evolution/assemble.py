@@ -191,11 +191,13 @@ def _by_sample(
         own = _own_reading(row, captures[row.sample], rates, settings=settings, seed=seed)
         mine = [own] if row.compartment != "BM" else [own, *(r for d, r in matched if d == row.day)]
         out += [replace(r, sample=row.sample, timepoint=row.timepoint) for r in choose(mine, day=row.day)]
-    loose = [r for d, r in matched if d is None]
-    for day in sorted({r.day for r in loose}):
-        marrow = [r for r in loose if r.day == day and r.source not in SERUM]
+    loose: dict[int, list[Reading]] = {}
+    for matched_day, reading in matched:
+        if matched_day is None:
+            loose.setdefault(reading.day, []).append(reading)
+    for _, of_day in sorted(loose.items()):
         # the serum of other days is no burden that anything rests on: the course through all assays has it
-        out += [*choose(marrow), *(r for r in loose if r.day == day and r.source in SERUM)]
+        out += [*choose([r for r in of_day if r.source not in SERUM]), *(r for r in of_day if r.source in SERUM)]
     return out
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, special
+from scipy import linalg, sparse, special
 
 from ..keys import DAYS_PER_MONTH, TABLES
 from .burden import LADDER, SERUM
@@ -42,6 +42,8 @@ FLOOR = -12.0
 FACTOR_SD = 5.0
 #: Knots closer than this are one, days [J].
 APART = 14
+#: Readings beyond which the design, of three or four entries a row, is held as a sparse matrix.
+MANY = 1000
 #: Draws before those that are kept [J].
 WARM_UP = 500
 
@@ -182,12 +184,15 @@ def fit_course(
     draws = int(settings["draws"])
     kept = np.empty((draws, n_knots))
     y, weight, width = readings.y.copy(), np.ones(len(readings.y)), BENDS[2]
+    stiff = {}  # precision of the bends by how far those elsewhere than at changes go
+    for each in BENDS:
+        sd2 = np.where(free, TREATMENT_BEND, each) ** 2
+        stiff[each] = prior.copy()
+        stiff[each][:n_knots, :n_knots] += bend.T @ (bend / sd2[:, None])
+    design = sparse.csr_array(design) if len(y) > MANY else design
     for step in range(WARM_UP + draws):
-        sd2 = np.where(free, TREATMENT_BEND, width) ** 2
-        precision = prior.copy()
-        precision[:n_knots, :n_knots] += bend.T @ (bend / sd2[:, None])
         tau = weight / readings.sd**2
-        precision += design.T @ (design * tau[:, None])
+        precision = stiff[width] + _gram(design, tau)
         root = linalg.cholesky(precision, lower=True)
         mean = linalg.cho_solve((root, True), pull + design.T @ (tau * y))
         theta = mean + linalg.solve_triangular(root.T, rng.standard_normal(n), lower=False)
@@ -270,6 +275,13 @@ def _summary(growth: Array) -> dict[str, float]:
     return {
         "growth_per_month": median, "lower": lower, "upper": upper, "p_growing": float((growth > 0).mean()),
     }  # fmt: skip
+
+
+def _gram(design: Array | sparse.csr_array, tau: Array) -> Array:
+    """design' diag(tau) design, dense."""
+    if isinstance(design, np.ndarray):
+        return np.asarray(design.T @ (design * tau[:, None]))
+    return np.asarray((design.T @ design.multiply(tau[:, None]).tocsr()).toarray())
 
 
 def _hat(knots: Array, days: Array) -> Array:

@@ -7,6 +7,7 @@ gram stands for. Used only where a sample has nothing better, as a CD138-sorted 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,9 +64,19 @@ def serum_levels(response: pd.DataFrame, patient: str) -> list[Level]:
 
 
 def lags(level: Level, levels: Sequence[Level], *, settings: Mapping[str, Any]) -> bool:
-    """Whether an M-protein fell so far of late that it may stand above what the burden would give by now."""
-    recent = [e.value for e in levels if 0 < level.day - e.day <= settings["serum_lag_days"]]
-    return level.source == M_PROTEIN and bool(recent) and level.value < FELL_TO * max(recent)
+    """Whether an M-protein fell so far of late that it may stand above what the burden would give by now.
+
+    ``levels`` in day order, as :func:`serum_levels` gives them.
+    """
+    if level.source != M_PROTEIN:
+        return False
+    start = bisect_left(levels, level.day - settings["serum_lag_days"], key=_day)
+    recent = levels[start : bisect_left(levels, level.day, key=_day)]
+    return bool(recent) and level.value < FELL_TO * max(e.value for e in recent)
+
+
+def _day(of: Level) -> int:
+    return of.day
 
 
 def serum_readings(
@@ -105,13 +116,16 @@ def serum_readings(
             # of the other light chain the baseline says nothing
             if level.day > max(yardstick.day, own.day) and level.chain == yardstick.chain:
                 readings.append(_reading(level, yardstick, own, mine, limit, key, settings, seed))
-    return [_with_doubt(reading, readings) for reading in readings]
+    days: dict[int, list[Reading]] = {}
+    for reading in readings:
+        days.setdefault(reading.day, []).append(reading)
+    return [_with_doubt(reading, days[reading.day]) for reading in readings]
 
 
-def _with_doubt(reading: Reading, readings: Sequence[Reading]) -> Reading:
-    """The reading, with a note where M-protein and light chains of one day differ by more than :data:`DISAGREE`."""
-    for other in readings:
-        if other.day == reading.day and other.source != reading.source:
+def _with_doubt(reading: Reading, of_day: Sequence[Reading]) -> Reading:
+    """The reading, with a note where M-protein and light chains of its day differ by more than :data:`DISAGREE`."""
+    for other in of_day:
+        if other.source != reading.source:
             high, low = sorted((reading, other), key=lambda r: -(r.limit if r.censored else _middle(r)))
             if not high.censored and _middle(high) > DISAGREE * (low.limit if low.censored else _middle(low)):
                 return replace(reading, note=f"{reading.note}; M-protein and light chains disagree")
