@@ -121,5 +121,23 @@ def test_units_and_the_involved_chain(clinical):
 def test_a_level_lags_behind_those_of_the_window_before_it(day, value, lagging):
     levels = [Level(0, M_PROTEIN, 50.0), Level(100, M_PROTEIN, 40.0), Level(130, M_PROTEIN, 15.0)]
     level = Level(day, M_PROTEIN, value)
-    assert lags(level, sorted([*levels, level], key=lambda x: x.day), settings={"serum_lag_days": 60}) is lagging
-    assert not lags(Level(day, FLC, value), levels, settings={"serum_lag_days": 60})
+    assert (
+        lags(
+            level, sorted([*levels, level], key=lambda x: x.day), settings={"serum_lag_days": 60, "serum_fell_to": 0.75}
+        )
+        is lagging
+    )
+    assert not lags(Level(day, FLC, value), levels, settings={"serum_lag_days": 60, "serum_fell_to": 0.75})
+
+
+def test_settings_say_what_lags_and_what_disagrees(run):
+    rows = [serum(0, 40.0, 600.0, 10.0), serum(330, 20.0), serum(365, 10.0, 2.0, 10.0)]
+
+    def width(**settings):
+        row = burden_of(run(*rows, **settings), "M-protein")
+        return np.log10(row["burden_upper"] / row["burden_lower"]), row["note"]
+
+    usual, note = width()
+    assert "falling" in note and "disagree" in note
+    assert width(serum_lag_factor=5)[0] > usual > width(serum_fell_to=0.1)[0]
+    assert "falling" not in width(serum_fell_to=0.1)[1] and "disagree" not in width(serum_disagree=1000)[1]

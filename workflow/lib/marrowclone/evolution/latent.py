@@ -25,12 +25,11 @@ from ..keys import DAYS_PER_MONTH, TABLES
 from .burden import LADDER, SERUM
 from .dynamics import BOUNDS, Visit
 from .fractions import natural, stream
-from .serum import KEYS, LAG_FACTOR, lags, serum_levels
+from .serum import KEYS, lags, serum_levels
 from .statistics import Array, interval, number, on_day
 
 ALL = "all"
-#: Log10 per month: how far the slope bends at a change of treatment, and the choices for elsewhere [J].
-TREATMENT_BEND = 0.5
+#: Log10 per month: choices for how far the slope bends where treatment does not change [J].
 BENDS = np.array([0.02, 0.05, 0.1, 0.2, 0.4])
 #: First level and slope: mean and SD, log10 and log10 per month [J].
 LEVEL, SLOPE_SD = (-1.5, 2.0), 0.5
@@ -108,7 +107,7 @@ def collect(burden: pd.DataFrame, response: pd.DataFrame, patient: str, *, setti
             if sum(level.value >= limit for level in mine) < 2:
                 continue  # a factor of its own and one reading say nothing
             for level in mine:
-                own = sd * (LAG_FACTOR if lags(level, mine, settings=settings) else 1.0)
+                own = sd * (settings["serum_lag_factor"] if lags(level, mine, settings=settings) else 1.0)
                 rows.append((level.day, math.log10(max(level.value, limit)), own, level.value < limit, kind))
     rows.sort()
     table = pd.DataFrame(rows, columns=["day", "y", "sd", "censored", "kind"])
@@ -146,7 +145,7 @@ def fit_course(
     days
         sampling days: knots too.
     settings
-        section ``evolution.estimate_fractions``: draws, spatial_log10_sd.
+        section ``evolution.estimate_fractions``: draws, spatial_log10_sd, course_treatment_bend.
 
     Returns
     -------
@@ -186,7 +185,7 @@ def fit_course(
     y, weight, width = readings.y.copy(), np.ones(len(readings.y)), BENDS[2]
     stiff = {}  # precision of the bends by how far those elsewhere than at changes go
     for each in BENDS:
-        sd2 = np.where(free, TREATMENT_BEND, each) ** 2
+        sd2 = np.where(free, settings["course_treatment_bend"], each) ** 2
         stiff[each] = prior.copy()
         stiff[each][:n_knots, :n_knots] += bend.T @ (bend / sd2[:, None])
     design = sparse.csr_array(design) if len(y) > MANY else design

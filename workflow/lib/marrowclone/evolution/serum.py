@@ -23,10 +23,6 @@ from .statistics import number, on_day
 MEASURABLE = {M_PROTEIN: 10.0, FLC: 100.0}
 #: Keys of the settings of each (``{key}_limit``, ``{key}_log10_sd``).
 KEYS = {M_PROTEIN: "m_protein", FLC: "flc"}
-#: A level that fell below this share of an earlier one may lag, and its error is so many times larger [J].
-FELL_TO, LAG_FACTOR = 0.75, 2.0
-#: M-protein and light chains further apart than this factor disagree [J].
-DISAGREE = 10.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def lags(level: Level, levels: Sequence[Level], *, settings: Mapping[str, Any]) 
         return False
     start = bisect_left(levels, level.day - settings["serum_lag_days"], key=_day)
     recent = levels[start : bisect_left(levels, level.day, key=_day)]
-    return bool(recent) and level.value < FELL_TO * max(e.value for e in recent)
+    return bool(recent) and level.value < settings["serum_fell_to"] * max(e.value for e in recent)
 
 
 def _day(of: Level) -> int:
@@ -100,8 +96,9 @@ def serum_readings(
     Notes
     -----
     Draws are those of the baseline times the ratio of levels, so that an error of the baseline cancels in growth from
-    there on. A level that fell by more than a quarter within ``serum_lag_days`` may lag behind the burden (IgG's
-    half-life is some three weeks): its error is doubled. Levels below the assay's limit are upper bounds.
+    there on. A level that fell below ``serum_fell_to`` of one within ``serum_lag_days`` may lag behind the burden
+    (IgG's half-life is some three weeks): its error is ``serum_lag_factor`` times as large. Levels below the assay's
+    limit are upper bounds.
     """
     levels = serum_levels(response, patient)
     readings = []
@@ -119,15 +116,15 @@ def serum_readings(
     days: dict[int, list[Reading]] = {}
     for reading in readings:
         days.setdefault(reading.day, []).append(reading)
-    return [_with_doubt(reading, days[reading.day]) for reading in readings]
+    return [_with_doubt(reading, days[reading.day], settings["serum_disagree"]) for reading in readings]
 
 
-def _with_doubt(reading: Reading, of_day: Sequence[Reading]) -> Reading:
-    """The reading, with a note where M-protein and light chains of its day differ by more than :data:`DISAGREE`."""
+def _with_doubt(reading: Reading, of_day: Sequence[Reading], most: float) -> Reading:
+    """The reading, with a note where M-protein and light chains of its day differ by more than the factor ``most``."""
     for other in of_day:
         if other.source != reading.source:
             high, low = sorted((reading, other), key=lambda r: -(r.limit if r.censored else _middle(r)))
-            if not high.censored and _middle(high) > DISAGREE * (low.limit if low.censored else _middle(low)):
+            if not high.censored and _middle(high) > most * (low.limit if low.censored else _middle(low)):
                 return replace(reading, note=f"{reading.note}; M-protein and light chains disagree")
     return reading
 
@@ -165,7 +162,7 @@ def _reading(
         raw = np.clip(raw, np.finfo(float).tiny, 1.0)
         return Reading(level.day, level.source, blur(raw, log10_sd=sd, rng=rng), True, bound, "; ".join(notes))
     if lags(level, levels, settings=settings):
-        sd *= LAG_FACTOR
+        sd *= settings["serum_lag_factor"]
         notes.append("falling: lags behind the burden")
     draws = blur(own.draws * (level.value / yardstick.value), log10_sd=sd, rng=rng)
     return Reading(level.day, level.source, draws, False, bound, "; ".join(notes))
