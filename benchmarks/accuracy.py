@@ -76,7 +76,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few scenarios, one seed, the workflow on some of them")
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds of the cohorts")
     parser.add_argument("--tools", nargs="+", help=f"tools to run beside {OURS}; 'none' for no peers")
-    parser.add_argument("--no-road", action="store_true", help="leave the whole workflow out")
+    layer = parser.add_mutually_exclusive_group()
+    layer.add_argument("--no-road", action="store_true", help="leave the whole workflow out")
+    layer.add_argument("--only-road", action="store_true", help="the whole workflow alone: no method on given cells")
     parser.add_argument("--data", type=Path, help="public data sets; default: ../shared/data where it is")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     parser.add_argument("--cores", type=int, default=2)
@@ -104,8 +106,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
         raise UserError(f"--out: {shown(options.out)} is a file.", hint="choose another folder.")
     data = DATA if options.data is None and DATA.is_dir() else options.data
     return plan.with_options(
-        scenarios=tuple(options.scenarios), seeds=options.seeds, tools=options.tools, road=not options.no_road,
-        data=data, cores=options.cores,
+        scenarios=tuple(options.scenarios), seeds=options.seeds, tools=options.tools, cells=not options.only_road,
+        road=not options.no_road, data=data, cores=options.cores,
     )  # fmt: skip
 
 

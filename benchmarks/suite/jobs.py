@@ -26,6 +26,8 @@ ORACLE = "dosage oracle"
 NO_DONORS = f"{OURS}, no donors"
 #: Our answer with its labels dealt at random among the cells, and its calls among the arms.
 DEALT = f"{OURS}, dealt"
+#: How a job fared; one of ours that failed has its ``trace`` beside them.
+STATUS = ("seed", "scenario", "patient", "tool", "status", "seconds", "peak_mb", "note", "error")
 #: Cohorts of the run by key; worker processes inherit it, so that no matrix is copied between processes.
 COHORTS: dict[str, Cells] = {}
 

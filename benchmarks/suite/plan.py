@@ -22,6 +22,8 @@ class Plan:
         peers that run on every case; None: those of the plan.
     thorough
         peers that are slow, or variants of others: they run on the scenarios ``thorough_on`` only.
+    cells
+        whether methods are judged on given cells.
     road
         whether the workflow runs.
     off_road
@@ -43,6 +45,7 @@ class Plan:
     tools: tuple[str, ...] = ("infercnvpy_immune", "infercnvpy_plasma")
     thorough: tuple[str, ...] = ()
     thorough_on: tuple[str, ...] = ()
+    cells: bool = True
     road: bool = True
     off_road: tuple[str, ...] = ()
     data: Path | None = None
@@ -51,11 +54,11 @@ class Plan:
     peer_seeds: int = 1
     peer_donors: int = 5
     settings: Mapping[str, Any] = field(default_factory=dict)
-    timeout: tuple[float, float] = (300.0, 1500.0)
+    timeout: tuple[float, float] = (300.0, 3600.0)
 
     def with_options(
-        self, *, scenarios: Sequence[str], seeds: Sequence[int] | None, tools: Sequence[str] | None, road: bool,
-        data: Path | None, cores: int,
+        self, *, scenarios: Sequence[str], seeds: Sequence[int] | None, tools: Sequence[str] | None, cells: bool,
+        road: bool, data: Path | None, cores: int,
     ) -> Plan:  # fmt: skip
         """The plan with what a person asked for."""
         return replace(
@@ -64,6 +67,7 @@ class Plan:
             seeds=tuple(seeds) if seeds else self.seeds,
             tools=self.tools if tools is None else tuple(t for t in tools if t != "none"),
             thorough=self.thorough if tools is None else (),
+            cells=cells,
             road=road,
             data=data,
             cores=cores,
@@ -72,9 +76,9 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """For the record of the run."""
         return {
-            "scenarios": list(self.scenarios), "seeds": list(self.seeds), "road": self.road, "cores": self.cores,
-            "tools": list(self.tools), "thorough": list(self.thorough), "thorough_on": list(self.thorough_on),
-            "public_data": self.data is not None,
+            "scenarios": list(self.scenarios), "seeds": list(self.seeds), "cells": self.cells, "road": self.road,
+            "cores": self.cores, "tools": list(self.tools), "thorough": list(self.thorough),
+            "thorough_on": list(self.thorough_on), "public_data": self.data is not None,
         }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from . import imposed, judge, judge_road
 from .case import Drawn, draw, usable_cells
 from .expect import OURS, Verdict
 from .expect import judge as judge_expectation
-from .jobs import COHORTS, DEALT, NO_DONORS, ORACLE, Done, Job, run_job
+from .jobs import COHORTS, DEALT, NO_DONORS, ORACLE, STATUS, Done, Job, run_job
 from .plan import Plan
 from .road import Road, expected_tables, run_road, write_run
 from .scenarios import CELLS, DONORS, ROAD, Scenario, cohort_spec, read_scenarios
@@ -60,7 +60,7 @@ def run_plan(plan: Plan, scratch: Path, *, say: Say, save: Callable[[Results], N
     """
     wanted = [s for s in plan.scenarios if s not in imposed.IMPOSED]
     scenarios = read_scenarios(wanted or ([DONORS] if plan.scenarios else ()))
-    thinned = [s for s in imposed.IMPOSED if not plan.scenarios or s in plan.scenarios]
+    thinned = [s for s in imposed.IMPOSED if plan.cells and (not plan.scenarios or s in plan.scenarios)]
     expression = imposed.expression(plan.data)
     drawn: dict[int, Drawn] = {}
     jobs: list[Job] = []
@@ -92,7 +92,7 @@ def run_plan(plan: Plan, scratch: Path, *, say: Say, save: Callable[[Results], N
         return Results(
             rows=table,
             events=pd.concat(events, ignore_index=True) if events else pd.DataFrame(),
-            status=pd.DataFrame([d.status for d in done]),
+            status=pd.DataFrame([d.status for d in done], columns=None if done else list(STATUS)),
             reliability=judge.reliability(certain) if len(certain) else pd.DataFrame(),
             verdicts=_verdicts(plan, scenarios, members, thinned, table, [d.status for d in done], road),
             stacks=stacks,
@@ -148,7 +148,7 @@ def _jobs(
     jobs = []
     for scenario, patients in members.items():
         layers = scenarios[scenario].layers if scenario in scenarios else {CELLS}
-        if CELLS not in layers:
+        if CELLS not in layers or not plan.cells:
             continue
         for patient in patients:
             for tool in tools:
@@ -195,7 +195,8 @@ def _road(
     say(f"the workflow on {len(patients)} people: {words}, in {time.monotonic() - started:.0f} s")
     truth = {**cohort.truth(), "cells": cohort.cell_table()}
     rows, stacks = judge_road.judge_road(road, on_road, truth, seed=plan.seeds[0], tool=OURS)
-    return road, [*rows, *judge_road.pooled(stacks, seed=plan.seeds[0], tool=OURS)], stacks
+    patchy = [p for p in patients if cohort.spec["patients"][p]["patchiness"] > 0]
+    return road, [*rows, *judge_road.pooled(stacks, seed=plan.seeds[0], tool=OURS, patchy=patchy)], stacks
 
 
 def _verdicts(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,18 +14,19 @@ from marrowclone.score.permute import permute_answer
 from marrowclone.simulate.cohort import Cohort
 from suite import judge, summary
 from suite.case import QUERY, case_of, draw, usable_cells, write_case
-from suite.expect import MET, NOT_BUILT, NOT_MEASURED, NOT_MET
+from suite.expect import MET, NOT_BUILT, NOT_MEASURED, NOT_MET, OURS
 from suite.expect import judge as judge_expectation
 from suite.jobs import read_answer
+from suite.judge_road import pooled
 from suite.methods import Answer
 from suite.oracle import dosage_oracle
 from suite.plan import FULL, QUICK
 from suite.road import expected_tables, write_run
-from suite.run import _road, checked, members_of
-from suite.scenarios import DONORS, cohort_spec, donors_of, read_scenario, read_scenarios
+from suite.run import _jobs, _road, checked, members_of
+from suite.scenarios import DONORS, ROAD, cohort_spec, donors_of, read_scenario, read_scenarios
 
 #: Metrics that expectations name and that the workflow's judge gives.
-ROAD_METRICS = {"tree ancestor recall", "empty droplets kept"}
+ROAD_METRICS = {"tree ancestor recall", "empty droplets kept", "burden coverage", "growth coverage"}
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +141,33 @@ def test_the_roads_targets_hold_the_expected_tables_of_its_scenarios(monkeypatch
         "results/embedding/FGFR3NEG.drivers.tsv"
     }
     assert wanted <= set(seen) and len(seen) == len(set(seen))
+
+
+def test_burden_and_growth_are_pooled_apart_where_the_marrow_is_patchy():
+    burden = pd.DataFrame({
+        "patient": ["A", "A", "B"], "truth": [0.1, 0.1, 0.1], "estimate": [0.1, 0.1, 0.3], "lower": [0.05, 0.05, 0.2],
+        "upper": [0.2, 0.2, 0.4],
+    })  # fmt: skip
+    rows = pooled({"burden": burden}, seed=1, tool="t", patchy=["B"])
+    value = {r[4]: r[5] for r in pd.DataFrame(rows, columns=list(judge.COLUMNS)).itertuples(index=False, name=None)}
+    assert value["burden coverage"] == pytest.approx(2 / 3) and value["burden coverage, patchy marrow"] == 0
+    assert value["burden log10 error, patchy marrow"] == pytest.approx(np.log10(3))
+    none = pooled({"burden": burden}, seed=1, tool="t")
+    assert not any("patchy" in str(r) for r in none)
+
+
+def test_a_sample_says_how_it_was_sorted_where_its_share_of_plasma_cells_is_given():
+    """A given share in an unsorted marrow would be a burden that is not the truth's."""
+    road = [s for s in read_scenarios().values() if ROAD in s.layers]
+    samples = [x for s in road for p in s.patients.values() for x in p["samples"]]
+    assert samples and all(x.get("sort", "none") != "none" for x in samples if "plasma_fraction" in x)
+
+
+def test_the_road_alone_judges_no_method_on_given_cells():
+    plan = replace(FULL, cells=False)
+    scenarios = read_scenarios(["hyperdiploid"])
+    assert not _jobs(plan, "k", {"hyperdiploid": ["HD"]}, scenarios, [OURS], 20261, Path("x"))
+    assert _jobs(FULL, "k", {"hyperdiploid": ["HD"]}, scenarios, [OURS], 20261, Path("x"))
 
 
 def test_truth_as_an_answer_is_perfect_and_dealt_at_random_it_is_chance(case):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .dynamics import Course
+from .punctures import patch
 from .streams import stream
 
 #: Events needed for detection and for quantification (science 5.2).
@@ -18,7 +19,7 @@ ASSAY_SD = 0.15
 
 
 def mrd_tests(patient: Mapping[str, Any], course: Course, name: str, seed: int) -> pd.DataFrame:
-    """Rows of ``mrd.tsv``: Poisson events of the cells looked at.
+    """Rows of ``mrd.tsv``: Poisson events of the cells looked at, of what the day's puncture holds.
 
     ``events``, ``lod``, ``result`` and ``first_pull`` of a test take the place of what is drawn;
     what is not given follows from what is.
@@ -28,7 +29,8 @@ def mrd_tests(patient: Mapping[str, Any], course: Course, name: str, seed: int) 
         day, assay = test["day"], test["assay"]
         rng = stream(seed, "mrd", name, assay, str(day))
         n = int(test["cells"] * min(1.0, rng.lognormal(-0.1, 0.2)))
-        level = float(course.total()[day]) * 10.0 ** rng.normal(0.0, ASSAY_SD)
+        held = float(course.total()[day]) * patch(patient, course, day, name=name, seed=seed)
+        level = held * 10.0 ** rng.normal(0.0, ASSAY_SD)
         events = int(min(n, rng.poisson(n * level)))
         first_pull = bool(rng.random() < 0.9)
         if test["events"] is not None:

@@ -82,7 +82,7 @@ def simulate_capture(
     sample
         the checked sample of the specification.
     burden
-        (clones,) at the sample's day.
+        (clones,) that the sample's puncture holds, per nucleated cell.
     rng, batch_rng
         streams of the sample and of its batch.
     """

@@ -16,6 +16,7 @@ from .assays import imaging_visits, mrd_tests
 from .dynamics import Course
 from .events import DIPLOID, arm_states
 from .immunoglobulin import clone_chains
+from .punctures import patch
 from .streams import stream
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -107,7 +108,8 @@ def _response(patient: Mapping[str, Any], course: Course, name: str, seed: int) 
             other: NORMAL_FLC[other] * rng.lognormal(0, 0.15) * (1.0 - min(0.7, 2.0 * burden))
             + per_burden * apart * reading,
         }
-        plasma = 100.0 * min(0.98, burden + 0.01) * rng.lognormal(0.0, 0.25)
+        held = burden * patch(patient, course, day, name=name, seed=seed)
+        plasma = 100.0 * min(0.98, held + 0.01) * rng.lognormal(0.0, 0.25)
         rows.append(
             {
                 "patient": name, "day": day, "m_protein": round(m, 1) if m >= ELECTROPHORESIS else 0.0,

@@ -20,6 +20,7 @@ from .haplotypes import haplotype_copies
 from .immunoglobulin import clone_chains, tumour_clonotypes
 from .mitochondria import variant_counts
 from .profiles import clone_profiles, normal_profiles
+from .punctures import patch
 from .rearrangements import contigs
 from .samples import mixed_up, sample_places
 from .samples import sample_name as sample_name
@@ -132,14 +133,16 @@ class Cohort:
             key = (patient, frozenset(c for c, day in woken.items() if day <= sample["day"]))
             if key not in kinds:
                 kinds = {key: self.profiles(patient, sample["day"])}  # of one patient at a time
-            yield name, self._draw(self.origin(name), sample, kinds[key], self.courses[patient])
+            yield name, self._draw(self.origin(name), sample, kinds[key], patient)
 
-    def _draw(self, name: str, sample: Mapping[str, Any], kinds: Kinds, course: Course) -> Capture:
+    def _draw(self, name: str, sample: Mapping[str, Any], kinds: Kinds, patient: str) -> Capture:
+        course, day = self.courses[patient], sample["day"]
+        held = patch(self.spec["patients"][patient], course, day, name=patient, seed=self.spec["seed"])
         return simulate_capture(
             sample,
             kinds,
             self.transcriptome,
-            burden=course.at(sample["day"]),
+            burden=course.at(day) * held,
             rng=stream(self.spec["seed"], "sample", name),
             batch_rng=stream(self.spec["seed"], "batch", sample["batch"] or name),
         )
@@ -263,7 +266,7 @@ def patient_truth(name: str, patient: Mapping[str, Any], course: Course, *, seed
     return {
         "clones": table, "arms": arms.drop(columns="where"), "fractions": pd.DataFrame(fractions),
         "patients": pd.DataFrame([who]), "growth": growth,
-        "labels": true_labels(patient, course, name=name), "tiers": true_tiers(patient, course, name=name),
+        "labels": true_labels(patient, course, name=name, seed=seed), "tiers": true_tiers(patient, course, name=name),
     }  # fmt: skip
 
 

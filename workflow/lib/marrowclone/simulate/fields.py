@@ -110,6 +110,9 @@ COHORT: Fields = {
     "expression": Field("section", default={}, text="sizes of the expression effects"),
     "patients": Field("section", default={}, text="patients by name; may be left out where there is a population"),
     "population": Field("section", default={}, text="random patients, beside those that are written out"),
+    "patchiness": Field(
+        "number", 0.0, minimum=0, maximum=2, text="SD, log10, of what a puncture of the marrow holds (science 4.4: .3)"
+    ),
     "swaps": Field("list", default=[], text="pairs of samples whose files were mixed up: [[P1_mrd, P2_mrd]]"),
 }
 
@@ -180,6 +183,9 @@ PATIENT: Fields = {
     "isotype": Field("text", "IgG", choices=ISOTYPES, text="heavy chain of the tumour"),
     "sex": Field("text", "female", choices=("female", "male"), text="sex chromosomes of the cells"),
     "burden": Field("number", 0.4, minimum=1e-9, maximum=0.94, text="tumour cells per nucleated marrow cell at day 0"),
+    "patchiness": Field(
+        "number", None, optional=True, minimum=0, maximum=2, text="of this patient; the cohort's where not given"
+    ),
     "cured": Field("bool", False, text="a clone that falls below 1e-7 is gone for good"),
     "clones": Field("section", default={}, text="clones by name"),
     "therapies": Field("list", default=[], text="therapies in order"),

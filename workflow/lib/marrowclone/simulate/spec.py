@@ -92,7 +92,7 @@ def check_spec(spec: Any, *, file: str = "cohort.yaml") -> dict[str, Any]:
     patients |= _check_population(out, patients, checker)
     if not patients and not checker.problems:
         checker.say("patients", "no patient is named")
-    out["patients"] = {n: _check_patient(p, out["capture"], f"patients.{n}", checker) for n, p in patients.items()}
+    out["patients"] = {n: _check_patient(p, out, f"patients.{n}", checker) for n, p in patients.items()}
     if not checker.problems:
         known = sample_places(out["patients"])
         for i, value, expected in swap_problems(out["swaps"], known):
@@ -126,8 +126,10 @@ def _check_population(out: dict[str, Any], written: Mapping[str, Any], checker: 
     return drawn
 
 
-def _check_patient(value: Any, capture: Mapping[str, Any], path: str, checker: Checker) -> dict[str, Any]:
+def _check_patient(value: Any, cohort: Mapping[str, Any], path: str, checker: Checker) -> dict[str, Any]:
     patient = checker.section(value, PATIENT, path)
+    if patient["patchiness"] is None:
+        patient["patchiness"] = cohort["patchiness"]
     patient["clinical"] = checker.section(patient["clinical"], CLINICAL, f"{path}.clinical")
     for name, fields in (("mrd", MRD), ("imaging", IMAGING)):
         patient["clinical"][name] = checker.listed(patient["clinical"][name], fields, f"{path}.clinical.{name}")
@@ -144,7 +146,7 @@ def _check_patient(value: Any, capture: Mapping[str, Any], path: str, checker: C
         if not isinstance(sample["capture"], Mapping):
             checker.say(where, found(sample["capture"], "keys with values"))
             continue
-        sample["capture"] = checker.section({**capture, **sample["capture"]}, CAPTURE, where)
+        sample["capture"] = checker.section({**cohort["capture"], **sample["capture"]}, CAPTURE, where)
     if checker.problems:
         return patient  # what follows reads values that must be sound
     _check_samples(patient, path, checker)

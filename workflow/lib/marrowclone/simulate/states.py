@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..keys import DAYS_PER_MONTH
 from .dynamics import FLOOR, Course, epochs
+from .punctures import patch
 from .true_response import at_least, responses
 
 COLUMNS: tuple[str, ...] = (
@@ -34,7 +35,7 @@ FIRST = "first"
 MIXED = "mixed"
 
 
-def true_labels(patient: Mapping[str, Any], course: Course, *, name: str) -> pd.DataFrame:
+def true_labels(patient: Mapping[str, Any], course: Course, *, name: str, seed: int) -> pd.DataFrame:
     """Labels of every clone on every sampling day (:data:`COLUMNS`), a row per label.
 
     A clone and day without any label has one row with an empty one; the first day, from which growth is
@@ -70,7 +71,7 @@ def true_labels(patient: Mapping[str, Any], course: Course, *, name: str) -> pd.
         return pd.DataFrame(columns=list(COLUMNS))
     burden = course.burden[days]
     deep = at_least(responses(patient, course), "VGPR")[days]
-    cells = np.array([_expected(patient, course, day) for day in days])
+    cells = np.array([_expected(patient, course, day, name=name, seed=seed) for day in days])
     growth = _growth(burden, days)
     kinds = ["", *(_interval(patient, a, b) for a, b in pairwise(days))]
     rows = []
@@ -159,9 +160,12 @@ def _interval(patient: Mapping[str, Any], first: int, last: int) -> str:
     return acting.pop() if len(acting) == 1 else MIXED
 
 
-def _expected(patient: Mapping[str, Any], course: Course, day: int) -> np.ndarray:
-    """(clones,) good cells (neither dying nor empty droplets) that the captures of a day hold on average."""
-    burden = course.at(day)
+def _expected(patient: Mapping[str, Any], course: Course, day: int, *, name: str, seed: int) -> np.ndarray:
+    """(clones,) good cells (neither dying nor empty droplets) that the captures of a day hold on average.
+
+    Of what the day's puncture holds: it is what a sample could show that is asked.
+    """
+    burden = course.at(day) * patch(patient, course, day, name=name, seed=seed)
     total = float(burden.sum())
     if total <= 0:
         return np.zeros(len(burden))
