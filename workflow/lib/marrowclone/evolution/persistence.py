@@ -79,6 +79,6 @@ def sightings(
 
 
 def is_deep(response: pd.DataFrame, patient: str, day: int) -> bool:
-    """Whether the last response known by ``day`` was VGPR or deeper."""
+    """Whether the last response known by ``day`` was VGPR or deeper; of several of one day, each of them."""
     rows = as_of(response[(response["patient"] == patient) & (response["response"] != "")], day)
-    return not rows.empty and rows.sort_values("day", kind="stable")["response"].iloc[-1] in DEEP
+    return bool(len(rows)) and bool(rows.loc[rows["day"] == rows["day"].max(), "response"].isin(DEEP).all())
