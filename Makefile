@@ -144,6 +144,10 @@ benchmark-trees: $(STAMP) ## the clones' tree on simulated patients of known tre
 benchmark-evolution: $(STAMP) ## burden, growth and labels of clones on patients of known course, beside the ceiling (SEEDS="101 102", ARGS=...)
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/evolution.py --seeds $(or $(SEEDS),101 102 103) --cores $(CORES) --out benchmarks/results $(ARGS)
 
+.PHONY: benchmark-punctures
+benchmark-punctures: $(STAMP) ## burden, growth and labels in marrows with and without patches, cells known (SEEDS="301 302", ARGS=...)
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/punctures.py --seeds $(or $(SEEDS),301 302 303) --cores $(CORES) --out benchmarks/results $(ARGS)
+
 .PHONY: test-fast
 test-fast: $(STAMP) ## unit tests only
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'not slow and not browser and not hpc and not container' tests
