@@ -355,8 +355,9 @@ def straight(factor, rate=0.08, seed=3):
 
 @pytest.fixture
 def course(clinical, defaults):
-    def go(factor):
+    def go(factor, slower=1):
         settings = {**defaults["estimate_fractions"], "draws": 1500}
+        settings["course_treatment_bend"] /= slower
         readings = collect(straight(factor), clinical("response"), "P", settings=settings)
         therapy = clinical(
             "therapy",
@@ -371,10 +372,10 @@ def course(clinical, defaults):
 def test_a_course_knows_the_unit_by_its_stated_bends_alone(course, monkeypatch):
     """With the scales of its slopes divided by the factor it is the same course, draw by draw."""
     one, factor = course(1), 3
-    for name in ("TREATMENT_BEND", "BENDS", "SLOPE_SD"):
+    for name in ("BENDS", "SLOPE_SD"):
         monkeypatch.setattr(latent, name, getattr(latent, name) / factor)
     monkeypatch.setattr(latent, "APART", latent.APART * factor)
-    two = course(factor)
+    two = course(factor, slower=factor)
     np.testing.assert_array_equal(two.knots, factor * one.knots)
     np.testing.assert_allclose(two.draws, one.draws, atol=1e-6)
     np.testing.assert_allclose(two.at([450 * factor]), one.at([450]), rtol=1e-5)
