@@ -132,6 +132,10 @@ benchmark-clones: peers ## clones of true malignant cells beside what dosage all
 benchmark-expression: $(STAMP) ## genes and programmes of clones, on real cells with imposed differences (ARGS="--seeds 1 2")
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/expression.py $(ARGS)
 
+.PHONY: benchmark-changes
+benchmark-changes: $(STAMP) ## changes of a clone's expression between days, on simulated captures (ARGS="--seeds 1 2")
+	PYTHONPATH=workflow/lib $(PYTHON) benchmarks/changes.py $(ARGS)
+
 .PHONY: benchmark-antigen
 benchmark-antigen: $(STAMP) ## losses of a target antigen by number of cells, on simulated captures (ARGS="--seeds 1 2")
 	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/antigen.py $(ARGS)

@@ -162,9 +162,13 @@ rule assess_resistance:
         clones="results/clones/{patient}.cells.tsv.gz",
         cells="results/embedding/cells.tsv.gz",
         arms="results/copy_number/{patient}.arms.tsv",
+        profiles="results/clones/{patient}.profiles.tsv",
+        baseline="results/copy_number/{patient}.baseline.tsv.gz",
         dynamics="results/evolution/{patient}.dynamics.tsv",
         therapy=clinical("therapy"),
         panel=resource("resistance.tsv"),
+        programmes=resource("programmes.tsv"),
+        gene_sets=list(settings("assess_states")["gene_sets"].values()),
     output:
         resistance="results/evolution/{patient}.resistance.tsv",
     log:

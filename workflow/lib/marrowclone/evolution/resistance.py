@@ -1,8 +1,9 @@
 """Evidence of resistance per clone, day and drug class (science 4.6). Descriptive, no advice.
 
-Three kinds of evidence, never merged: *antigen* (mRNA of the drug's target, tested against
-dropout), *dosage* (copies of the arm that holds the gene) and *phenotype* (the clone grew
-while the drug was given), which outranks markers.
+Kinds of evidence, never merged: *antigen* (mRNA of the drug's target, tested against dropout),
+*expression* and *programme* (mRNA of other genes, and of sets of them, that changed in the clone),
+*dosage* (copies of the arm that holds the gene) and *phenotype* (the clone grew while the drug
+was given), which outranks markers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import pandas as pd
 
 from ..keys import MALIGNANT, NORMAL, TABLES
 from .antigen import LOSS, NOT_ASSESSABLE, AntigenTest, loss_test, not_assessable, pick_reference
+from .expression_evidence import expression_rows, find_changes
 from .fractions import natural
+from .panel_sums import Features
 from .therapy import exposed_classes
 
 GREW, SHRANK, NO_GROWTH = "grew on drug", "shrank on drug", "no growth shown"
@@ -26,7 +29,7 @@ GAIN, AMPLIFICATION, DELETION, BIALLELIC, NO_CHANGE = (
 ANY = "any"
 #: Columns that follow the contract's in resistance.tsv.
 RESISTANCE_EXTRA = (
-    "exposed", "strength", "n_cells", "n_needed", "p_silent", "posterior", "reference", "note",
+    "exposed", "strength", "n_cells", "n_needed", "p_silent", "posterior", "reference", "note", "p_change",
 )  # fmt: skip
 
 
@@ -60,6 +63,7 @@ def assess_resistance(
     patient: str,
     settings: Mapping[str, Any],
     soup: pd.DataFrame | None = None,
+    features: Features | None = None,
 ) -> pd.DataFrame:
     """All evidence of a patient.
 
@@ -76,17 +80,21 @@ def assess_resistance(
         ``evolution/{patient}.dynamics.tsv``.
     soup
         of :func:`marrowclone.evolution.antigen.soup_per_cell`.
+    features
+        of :func:`marrowclone.evolution.panel_sums.weighted`, groups by clone; None: no expression evidence.
 
     Returns
     -------
     DataFrame
         the contract's columns and :data:`RESISTANCE_EXTRA`. ``value`` is, by evidence_type:
-        antigen, observed over expected UMI (95% interval); dosage, integer copies (no
+        antigen, observed over expected UMI (95% interval); expression and programme, the same against the
+        reference that is named, captures and copies taken out; dosage, integer copies (no
         interval, ``posterior`` beside it); phenotype, growth per month (95% interval).
     """
     rows: list[dict[str, Any]] = []
     clones = sorted(set(cells["clone"]) - {""}, key=natural)
     days = sorted({int(d) for d in cells.loc[cells["clone"] != "", "day"]})
+    when = dict(zip(cells["sample"].astype(str), cells["day"].astype(int), strict=True))
     for day in days:
         exposed = exposed_classes(therapy, patient, day)
         for clone in clones:
@@ -94,6 +102,13 @@ def assess_resistance(
             if here.any():
                 rows += _antigen_rows(clone, day, here, cells, counts, panel, exposed, soup, settings=settings)
                 rows += _dosage_rows(clone, day, int(here.sum()), arms, panel, exposed, len(clones))
+                if features is not None and exposed:
+                    found = find_changes(features, clone, day, when, settings=settings)
+                    given = expression_rows(
+                        found, features.names, clone, day, int(here.sum()), panel, exposed,
+                        anything=ANY, settings=settings,
+                    )  # fmt: skip
+                    rows += [_row(**row) for row in given]
     rows += _phenotype_rows(dynamics, settings=settings)
     frame = pd.DataFrame(rows, columns=[*TABLES["evolution.resistance"], *RESISTANCE_EXTRA])
     return frame.sort_values(["day", "clone"], key=_order, kind="stable").reset_index(drop=True)
@@ -104,7 +119,7 @@ def _order(column: pd.Series) -> pd.Series:
 
 
 def _row(clone: str, day: int, drug_class: str, marker: str, evidence_type: str, **more: Any) -> dict[str, Any]:
-    numbers = ("value", "lower", "upper", "n_cells", "n_needed", "p_silent", "posterior")
+    numbers = ("value", "lower", "upper", "n_cells", "n_needed", "p_silent", "posterior", "p_change")
     base: dict[str, Any] = dict.fromkeys(numbers, math.nan) | {"reference": "", "note": "", "strength": 0.0}
     named = {"clone": clone, "day": day, "drug_class": drug_class, "marker": marker, "evidence_type": evidence_type}
     return {**base, **named, **more}

@@ -13,6 +13,7 @@ from ..keys import MALIGNANT, NORMAL, TABLES
 from .cycling import call_cycling
 from .fractions import natural
 from .gene_sets import CYCLING, MACROPHAGE, without_clonal_arms
+from .panel_sums import capture_factors
 from .scores import Guard, myeloid_guard, percentile, programme_scores
 from .statistics import clopper_pearson
 
@@ -171,14 +172,3 @@ def _programme_rows(
             )
         )  # fmt: skip
     return rows
-
-
-def capture_factors(expected: pd.DataFrame, genes: Sequence[str]) -> dict[str, np.ndarray]:
-    """{capture: factor per gene} by which a capture reads a gene, relative to all captures' mean; 1 where not known."""
-    if expected.empty:
-        return {}
-    share = expected.reindex(index=list(genes)).to_numpy(dtype=float)
-    there = share > 0
-    mean = np.where(there, share, 0.0).sum(axis=1, keepdims=True) / np.maximum(there.sum(axis=1, keepdims=True), 1)
-    factor = np.where(there, share / np.maximum(mean, 1e-30), 1.0)
-    return {str(c): factor[:, i] for i, c in enumerate(expected.columns)}
