@@ -286,3 +286,20 @@ def test_a_number_given_as_text_is_a_number_where_none_is_allowed_too() -> None:
     """``--config`` hands nested values over as text."""
     loaded = configuration.load({"embedding": {"integrate_cells": {"max_epochs": "40"}}})
     assert loaded["embedding"]["integrate_cells"]["max_epochs"] == 40
+
+
+def test_sets_and_classes_must_be_known(cohort, problems):
+    (cohort / "own.gmt").write_text("OXPHOS\tsource\tCOX5A\tNDUFA1\n")
+    head = "samples: samples.tsv\nevolution:\n  assess_states: {gene_sets: {own: own.gmt}}\n"
+    (cohort / "config.yaml").write_text(
+        head + "  assess_resistance:\n    programmes: {PI: [OXPHOS, proteasome], any: [NF-kB]}\n"
+    )
+    assert not [p for p in problems() if "programmes" in p]
+    (cohort / "config.yaml").write_text(
+        head
+        + "  assess_resistance:\n    programmes: {PIs: [OXFOS]}\n  label_clones:\n    rest_programmes: [adhesion]\n"
+    )
+    found = "\n".join(problems())
+    assert "programmes.PIs: found 'PIs', expected a drug class" in found and "did you mean 'PI'" in found
+    assert "found 'OXFOS', expected a gene set" in found and "did you mean 'OXPHOS'" in found
+    assert "rest_programmes: found 'adhesion'" in found

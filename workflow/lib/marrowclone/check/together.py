@@ -18,6 +18,7 @@ from ..sheets import Sheet, clip, read_sheet
 from .course import check_after_death, check_outcome, check_pro, check_therapy
 from .disease import check_cytogenetics, check_imaging, check_mrd, check_response
 from .matrices import check_matrices
+from .programmes import check_programmes
 from .reference import check_reference
 from .rows import Entry, check_patients, check_repeats, check_rows
 from .samples import BRACES, BRACES_HINT, check_samples, path_hint
@@ -219,7 +220,8 @@ def check_cohort(
     problems += _check_denoising(config, sheet, entries, notes, places or {})
     problems += check_reference(config, entries, notes, places or {}, read=read_matrices)
     clinical = _check_clinical(config, sheet, entries, notes, near)
-    problems += _check_named_files(config, places or {}) + sheet.problems + clinical
+    problems += _check_named_files(config, places or {}) + check_programmes(config, places or {})
+    problems += sheet.problems + clinical
     if problems:
         return None, in_order(problems)
     defaults = {c: s["default"] for c, s in schema["properties"].items() if "default" in s}
