@@ -26,7 +26,7 @@ import pandas as pd
 
 from marrowclone.score.shares import coverage, share
 from suite import evolution_judge as judge
-from suite.evolution_cases import DORMANT, FOLLOWED, GAIN_1Q, MACROPHAGES, patient
+from suite.evolution_cases import DORMANT, FOLLOWED, GAIN_1Q, MACROPHAGES, PLENTY, patient
 from suite.evolution_run import infer
 from suite.methods import defaults
 
@@ -59,7 +59,7 @@ def run(
     """Tables of all patients."""
     jobs = [(s, i, "") for s in seeds for i in range(patients)]
     jobs += [
-        (s, 10_000 + i, what) for s in seeds for i in range(scenarios) for what in (GAIN_1Q, MACROPHAGES, FOLLOWED)
+        (s, 10_000 + i, what) for s in seeds for i in range(scenarios) for what in (GAIN_1Q, MACROPHAGES, FOLLOWED, PLENTY)
     ]
     with ProcessPoolExecutor(cores) as pool:
         found = list(pool.map(partial(one, draws=draws), jobs, chunksize=4))
@@ -220,7 +220,7 @@ def scenario_figures(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]
         rows.append({"group": group, "what": "false proliferation: lower end above 3 x truth and 1%",
                      **share(int((used["lower"] > np.maximum(3 * used["share"], 0.01)).sum()), len(used))})  # fmt: skip
     p = tables["places"]
-    for name in (GAIN_1Q, MACROPHAGES, FOLLOWED):
+    for name in (GAIN_1Q, MACROPHAGES, FOLLOWED, PLENTY):
         part = p[p["scenario"] == name]
         low = part[(part["state"] == "at rest, low") & (part["cells"] >= judge.LEAST)]
         for least, label in ((0.5, COMPATIBLE), (0.8, SUPPORTED)):

@@ -36,6 +36,8 @@ FAST, SLOW, CREEPING, DORMANT = "fast relapse", "slow growth", "creeping", "dorm
 CONTRACTING, RE_EMERGENT, NEW, LOST = "contracting", "re-emergent", "new", "lost"
 #: Scenarios: clones whose state is asked, and rest that is followed as well as one can.
 GAIN_1Q, MACROPHAGES, FOLLOWED = "gain of 1q", "macrophage doublets", "well-followed rest"
+#: The same with captures of 20,000 sorted cells, so that rest can be supported by the state.
+PLENTY = "well-followed rest, many cells"
 KINDS = (FAST, SLOW, CREEPING, DORMANT, CONTRACTING, RE_EMERGENT, NEW, LOST)
 #: What a patient's clones do: in remission none grows fast.
 THEMES = {
@@ -157,7 +159,7 @@ def patient(seed: int, number: int, *, scenario: str = "") -> Patient:
     kinds = [str(k) for k in rng.choice(list(chances), size=n, p=list(chances.values()))]
     if all(k == NEW for k in kinds):
         kinds[0] = LOST
-    followed = scenario == FOLLOWED
+    followed = scenario in (FOLLOWED, PLENTY)
     if scenario:
         kinds = _scenario_kinds(scenario, rng)
         n = len(kinds)
@@ -184,7 +186,7 @@ def patient(seed: int, number: int, *, scenario: str = "") -> Patient:
             site[samples[s]["day"]],
             normal,
             rng,
-            deep=followed,
+            least={FOLLOWED: 3000, PLENTY: 20_000}.get(scenario, 0),
         )
         for s in samples
     ]
@@ -198,7 +200,7 @@ def patient(seed: int, number: int, *, scenario: str = "") -> Patient:
 
 def _scenario_kinds(scenario: str, rng: np.random.Generator) -> list[str]:
     """Clones of a scenario: gain of 1q, macrophages in the droplets, rest beside clones that may be taken for it."""
-    if scenario == FOLLOWED:
+    if scenario in (FOLLOWED, PLENTY):
         return [DORMANT, str(rng.choice([DORMANT, CREEPING, SLOW])), str(rng.choice([CONTRACTING, FAST, CREEPING]))]
     if scenario == GAIN_1Q:
         return [DORMANT, DORMANT, str(rng.choice([DORMANT, CREEPING]))]
@@ -236,11 +238,9 @@ def _capture(
     normal: float,
     rng: np.random.Generator,
     *,
-    deep: bool = False,
+    least: int = 0,
 ) -> Draw:
-    n = int(10.0 ** rng.uniform(math.log10(200), math.log10(8000)))
-    if deep:
-        n = max(n, 3000)
+    n = max(int(10.0 ** rng.uniform(math.log10(200), math.log10(8000))), least)
     here = local(burden, site + rng.normal(0, YIELD))
     if here.sum() > 0.97:
         here = here * 0.97 / here.sum()
@@ -249,7 +249,7 @@ def _capture(
         here, others = here * 10.0 ** rng.uniform(-2.5, -1.0), others * 0.1
     chances = np.append(here, min(others, 1 - here.sum()))
     if kind == "CD138+":
-        n = min(n, 5000)
+        n = min(n, max(5000, least))
         # what the sort lets through of other cells
         chances = np.append(0.92 * chances / chances.sum(), 0.08)
     else:
