@@ -59,7 +59,10 @@ def run(
     """Tables of all patients."""
     jobs = [(s, i, "") for s in seeds for i in range(patients)]
     jobs += [
-        (s, 10_000 + i, what) for s in seeds for i in range(scenarios) for what in (GAIN_1Q, MACROPHAGES, FOLLOWED, PLENTY)
+        (s, 10_000 + i, what)
+        for s in seeds
+        for i in range(scenarios)
+        for what in (GAIN_1Q, MACROPHAGES, FOLLOWED, PLENTY)
     ]
     with ProcessPoolExecutor(cores) as pool:
         found = list(pool.map(partial(one, draws=draws), jobs, chunksize=4))

@@ -8,6 +8,7 @@ import pytest
 
 from marrowclone.evolution import labels as L
 from marrowclone.evolution.dynamics import Visit
+from marrowclone.evolution.rest import reference_share
 from marrowclone.evolution.trajectory import trajectory
 from marrowclone.keys import TABLES
 
@@ -187,12 +188,26 @@ def state_rows(cycling, percentile):
     base = {"lower": 0.0, "upper": (cycling + 3) / 1000, "n_cells": 1000, "n_used": 1000, "percentile": np.nan}
     return pd.DataFrame(
         [
-            base | {"clone": "all", "day": 0, "measure": "cycling", "value": 0.02, "n_positive": 20},
+            base | {"clone": "all", "day": 0, "measure": "cycling", "value": 0.02, "lower": 0.013, "n_positive": 20},
             base | {"clone": "c2", "day": 1095, "measure": "cycling", "value": cycling / 1000, "n_positive": cycling},
             base
             | {"clone": "c2", "day": 1095, "measure": "persistence adhesion", "percentile": percentile, "value": 1.0},
         ]
     )
+
+
+def test_rest_is_not_half_of_what_may_not_cycle_itself(label):
+    """A clone labelled expanding of which one cell in 922 looks cycling is no lively one to compare with."""
+    state = state_rows(0, 97)
+    quiet = {"clone": "c1", "day": 1095, "measure": "cycling", "value": 0.001, "lower": 0.0, "upper": 0.005,
+             "n_cells": 922, "n_used": 922, "n_positive": 1, "percentile": np.nan}  # fmt: skip
+    settings = {"rest_cells": 100}
+    assert reference_share(state, 1095, [("c1", 1095)], settings=settings)[0] == 0.02
+    both = pd.concat([state, pd.DataFrame([quiet])])
+    assert reference_share(both, 1095, [("c1", 1095)], settings=settings)[0] == 0.02
+    lively = pd.concat([state, pd.DataFrame([quiet | {"value": 0.006, "lower": 0.003}])])
+    assert reference_share(lively, 1095, [("c1", 1095)], settings=settings)[0] == 0.006
+    assert reference_share(state[state["day"] > 0], 1095, [], settings=settings) is None
 
 
 def test_dormant_supported_needs_growth_and_state(label):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from marrowclone.errors import UserError
-from marrowclone.evolution.cycling import call_cycling, p_rise, thin
+from marrowclone.evolution.cycling import by_chance, call_cycling, p_rise, share_beyond, thin
 from marrowclone.evolution.gene_sets import CYCLING, all_sets, built_in, read_gmt, without_clonal_arms
 from marrowclone.evolution.rest import rest_of, woke
 from marrowclone.evolution.scores import myeloid_guard, percentile, programme_scores
@@ -296,6 +296,47 @@ def test_rest_without_anything_to_compare_with(defaults):
     assert rest_of(state, "c2", 900, [], settings=s).supported is None
     later = pd.concat([state, state_rows([("c2", 1000, CYCLING, 50, 1000)])])
     assert rest_of(later, "c1", 900, [("c2", 1000)], settings=s).supported is False  # the future is not known
+
+
+@pytest.mark.parametrize(("n", "bound"), [(10, 0.26), (50, 0.058), (100, 0.03), (150, 0.02), (300, 0.01)])
+def test_bound_without_background_is_that_of_the_science(n, bound):
+    assert share_beyond(0, n, 0.0)[2] == pytest.approx(bound, rel=0.02)  # 4.3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.01])
+@pytest.mark.parametrize("background", [0.0, 0.005])
+def test_bounds_beyond_chance_hold_the_share(share, background):
+    rng = np.random.default_rng(5)
+    for n in (60, 600, 5000):
+        seen = rng.binomial(n, background + (1 - background) * share, 2000)
+        bounds = np.array([share_beyond(int(x), n, background) for x in seen])
+        assert (bounds[:, 2] >= share).mean() >= 0.94 and (bounds[:, 1] <= share).mean() >= 0.94
+        assert (bounds[:, 2] > 0).all()  # fewer than chance gives is no proof of rest
+    assert abs(bounds[:, 0].mean() - share) < 0.0006
+
+
+def test_chance_is_what_cells_at_rest_show():
+    """Cells whose genes come by themselves: as many are called as are expected; cycling ones do not raise that."""
+    rng = np.random.default_rng(6)
+    rates = np.r_[np.full(20, 0.005), np.full(8, 0.04)]
+    counts = rng.poisson(rates, (40_000, 28))
+    truly = ((counts > 0).sum(axis=1) >= 3).mean()
+    assert by_chance((counts > 0).mean(axis=0), genes=3, limit=0.0, rng=rng) == pytest.approx(truly, rel=0.1)
+    assert by_chance((counts > 0).mean(axis=0), genes=3, limit=4.0, rng=rng) < truly / 3
+    assert by_chance(np.zeros(0), genes=3, limit=0.0, rng=rng) == 0.0
+
+
+def test_cells_at_rest_do_not_cycle_beyond_chance(defaults):
+    s = defaults["assess_states"]
+    rng = np.random.default_rng(7)
+    rates = np.r_[np.full(20, 0.005), np.full(8, 0.05)]
+    counts = rng.poisson(rates, (20_000, 28))
+    counts[:200] = rng.poisson(0.5, (200, 28))  # 1% cycle
+    depth, yes = np.full(20_000, 2000.0), np.ones(20_000, dtype=bool)
+    called = call_cycling(counts, depth, malignant=yes, normal=~yes, settings=s, rng=rng)
+    raw = called.cycling.mean()
+    value, lower, upper = share_beyond(int(called.cycling.sum()), 20_000, called.background)
+    assert raw > 0.015 and lower < 0.01 < upper and value == pytest.approx(0.01, abs=0.002)
 
 
 def test_waking(defaults):

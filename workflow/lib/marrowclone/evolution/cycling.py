@@ -22,7 +22,7 @@ class Cycling:
 
     ``depth``: non-immunoglobulin UMI to which every cell was thinned; ``limit``: UMI of list genes that a cell must
     exceed; ``n_reference``: normal cells that set it (0: none, the genes alone decide); ``told``: bool per gene, those
-    that were counted.
+    that were counted; ``background``: share of cells at rest that show as much by chance.
     """
 
     cycling: np.ndarray
@@ -31,6 +31,7 @@ class Cycling:
     limit: float
     n_reference: int
     told: np.ndarray
+    background: float = 0.0
 
 
 def common_depth(depth: Array, *, target: float, least: float) -> float:
@@ -84,7 +85,9 @@ def call_cycling(
     distinct, umi = (thinned[:, told] > 0).sum(axis=1), thinned[:, told].sum(axis=1)
     limit = float(np.quantile(resting[:, told].sum(axis=1), 0.99)) if known else 0.0
     called = assessed & (distinct >= settings["cycling_genes"]) & (umi > limit)
-    return Cycling(called, assessed, target, limit, len(resting) if known else 0, told)
+    quiet = shown_at_rest(thinned[malignant & assessed], least=settings["cycling_reference"])[told]
+    background = by_chance(quiet, genes=settings["cycling_genes"], limit=limit, rng=rng)
+    return Cycling(called, assessed, target, limit, len(resting) if known else 0, told, background)
 
 
 def shown_at_rest(counts: np.ndarray, *, least: int) -> Array:
@@ -97,6 +100,37 @@ def shown_at_rest(counts: np.ndarray, *, least: int) -> Array:
     quiet = seen.sum(axis=1, keepdims=True) - seen == 0
     n = quiet.sum(axis=0)
     return np.asarray(np.where(n >= least, (seen & quiet).sum(axis=0) / np.maximum(n, 1), 0.0))
+
+
+#: Cells that are drawn to see how many look cycling by chance.
+DRAWN = 200_000
+
+
+def by_chance(shown: Array, *, genes: int, limit: float, rng: np.random.Generator) -> float:
+    """Share of cells at rest that are called cycling, if their genes are seen independently of each other.
+
+    ``shown``: share of resting cells that show each gene. Genes that go together in cells at rest, and counts that
+    clump, are called more often than this: it is the least that chance makes, so that too little is taken out.
+    """
+    rate = -np.log1p(-np.minimum(shown, 0.99))
+    drawn = rng.poisson(rate, (DRAWN, len(rate))) if len(rate) else np.zeros((1, 0), dtype=int)
+    return float((((drawn > 0).sum(axis=1) >= genes) & (drawn.sum(axis=1) > limit)).mean())
+
+
+def share_beyond(x: int, n: int, background: float) -> tuple[float, float, float]:
+    """Cycling share beyond chance, with one-sided 95% bounds, from ``x`` of ``n`` called.
+
+    ``x`` is binomial with ``f + (1 - f) share``. Lower: exact. Upper: the share at which so few would be seen in 5% of
+    the cases in which no more than so few come by chance (Read 2002, J Phys G 28:2693), which is Clopper and Pearson's
+    without background and never falls to zero where fewer were seen than chance gives.
+    """
+    if not n:
+        return float("nan"), 0.0, 1.0
+    lower = float(special.betaincinv(x, n - x + 1, 0.05)) if x else 0.0
+    level = 0.05 * float(special.bdtr(x, n, background))
+    upper = float(special.betaincinv(x + 1, n - x, 1 - level)) if x < n else 1.0
+    beyond = [max((value - background) / (1 - background), 0.0) for value in (x / n, lower, upper)]
+    return beyond[0], beyond[1], beyond[2]
 
 
 def p_rise(then: tuple[int, int], now: tuple[int, int], *, factor: float) -> float:

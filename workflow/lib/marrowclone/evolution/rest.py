@@ -46,7 +46,7 @@ def rest_of(
     if cycling.empty or not cycling["n_used"].iloc[0]:
         return NOT_ASSESSED
     row = cycling.iloc[0]
-    words = f"cycling {int(row['n_positive'])} of {int(row['n_used'])} (at most {row['upper']:.2%})"
+    words = f"cycling {int(row['n_positive'])} of {int(row['n_used'])} (at most {row['upper']:.2%} beyond chance)"
     lively = reference_share(state, day, expanding, settings=settings)
     if lively is None:
         return Rest(False, f"{words}; no earlier sample or expanding clone to compare with")
@@ -66,9 +66,10 @@ def reference_share(
 ) -> tuple[float, str] | None:
     """The patient's own lively share: the smaller of that at the first sampling day and of expanding clones.
 
-    None where no such sample before ``day`` (or expanding clone up to it) has ``rest_cells`` cells.
+    None where no such sample before ``day`` (or expanding clone up to it) has ``rest_cells`` cells and cycles for
+    certain (lower bound above 0): of a clone of which perhaps no cell cycles nothing can be half.
     """
-    cycling = state[(state["measure"] == CYCLING) & (state["n_used"] >= settings["rest_cells"])]
+    cycling = state[(state["measure"] == CYCLING) & (state["n_used"] >= settings["rest_cells"]) & (state["lower"] > 0)]
     first = cycling[(cycling["clone"] == ALL) & (cycling["day"] == state["day"].min()) & (cycling["day"] < day)]
     found = [(float(r.value), f"all malignant cells, day {int(r.day)}") for r in first.itertuples()]
     for clone, when in expanding:

@@ -10,17 +10,16 @@ import numpy as np
 import pandas as pd
 
 from ..keys import MALIGNANT, NORMAL, TABLES
-from .cycling import call_cycling
+from .cycling import call_cycling, share_beyond
 from .fractions import natural
 from .gene_sets import CYCLING, MACROPHAGE, without_clonal_arms
 from .panel_sums import capture_factors
 from .scores import Guard, myeloid_guard, percentile, programme_scores
-from .statistics import clopper_pearson
 
 #: All malignant cells of a day, whether or not they have a clone.
 ALL = "all"
 #: Columns that follow the contract's.
-STATE_EXTRA = ("n_positive", "n_genes", "left_out", "note")
+STATE_EXTRA = ("n_positive", "n_genes", "left_out", "note", "background")
 #: Gains of 1q make its cycling genes louder without any cycling (science 4.2).
 ALWAYS_OUT = ("chr1q",)
 
@@ -61,8 +60,8 @@ def assess_states(
     -------
     DataFrame
         contract columns and :data:`STATE_EXTRA`, a row per clone (and :data:`ALL`), day and measure. ``cycling``:
-        value is the share, lower and upper its exact one-sided 95% bounds. Programmes: value is the mean score in
-        SDs of a cell's count, lower and upper its 95% interval, percentile that among random sets of as
+        value is the share beyond chance, lower and upper its one-sided 95% bounds, background the share that
+        chance gives. Programmes: value is the mean score in SDs of a cell's count, lower and upper its 95% interval, percentile that among random sets of as
         many malignant cells of the patient.
     """
     malignant = (cells["call"] == MALIGNANT).to_numpy()
@@ -100,7 +99,7 @@ def _groups(cells: pd.DataFrame) -> list[tuple[str, int, np.ndarray]]:
 
 
 def _row(clone: str, day: int, measure: str, **more: Any) -> dict[str, Any]:
-    numbers = dict.fromkeys(("value", "lower", "upper", "percentile", "n_positive"), math.nan)
+    numbers = dict.fromkeys(("value", "lower", "upper", "percentile", "n_positive", "background"), math.nan)
     return {**numbers, "clone": clone, "day": day, "measure": measure, "left_out": "", "note": "", **more}
 
 
@@ -129,12 +128,11 @@ def _cycling_rows(
     rows = []
     for clone, day, of in groups:
         n, x = int((of & called.assessed).sum()), int((of & called.cycling).sum())
-        lower, upper = clopper_pearson(x, n, confidence=0.9)  # each end is a one-sided 95% bound
-        value = x / n if n else math.nan
+        value, lower, upper = share_beyond(x, n, called.background)
         rows.append(
             _row(
                 clone, day, CYCLING, value=value, lower=lower, upper=upper, n_cells=int(of.sum()), n_used=n,
-                n_positive=x, **shared, note="; ".join(notes),
+                n_positive=x, background=called.background, **shared, note="; ".join(notes),
             )
         )  # fmt: skip
     return rows
