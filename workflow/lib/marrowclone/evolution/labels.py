@@ -104,7 +104,11 @@ def label_clones(
             past = series[: index + 1]
             growth = growths[clone, visit.day]
             probabilities = grown[clone, visit.day]
-            rest = rest_of(state, clone, visit.day, [at for at in lively if at[1] <= visit.day], settings=settings)
+            stretch = _stretch(past, clone, deep, expected, contexts, settings=settings)
+            rest = rest_of(
+                state, clone, visit.day, [at for at in lively if at[1] <= visit.day],
+                since=stretch[0].day if stretch else None, settings=settings,
+            )  # fmt: skip
             waking = woke(state, clone, rested, visit.day, settings=settings) if rested else None
             if rest.supported is not None:
                 probabilities["p_dormant_supported"] = probabilities["p_dormant_compatible"] if rest.supported else 0.0
@@ -160,14 +164,24 @@ def _probabilities(
             [v.burden[clone] <= settings["low_level"] for v in earlier], axis=0
         )
         result["p_persistent"] = float(low.mean())
-        residual = [v for v in earlier if deep[v.day]]
-        stretch = stretch_of(past, clone, residual, contexts, settings=settings)
+        stretch = _stretch(past, clone, deep, expected, contexts, settings=settings)
         if stretch is not None:
             months = (past[-1].day - stretch[0].day) / DAYS_PER_MONTH
             rate = two_point_growth(stretch[0].burden[clone], past[-1].burden[clone], months=months)
             low &= stretch[0].burden[clone] <= settings["low_level"]
             result["p_dormant_compatible"] = float((low & (np.abs(rate) < two_yearly)).mean())
     return result
+
+
+def _stretch(
+    past: Sequence[Visit], clone: str, deep: Mapping[int, bool], expected: Mapping[tuple[str, int], float],
+    contexts: Contexts, *, settings: Mapping[str, Any],
+) -> tuple[Visit, Visit] | None:  # fmt: skip
+    """Time over which a clone's rest is judged at the last of these visits; None where it has not persisted."""
+    earlier = sightings(past, clone, deep, expected, settings=settings)
+    if not earlier or np.isnan(past[-1].burden[clone]).any():
+        return None
+    return stretch_of(past, clone, [v for v in earlier if deep[v.day]], contexts, settings=settings)
 
 
 def _labels(

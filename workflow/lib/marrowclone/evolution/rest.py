@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from .cycling import p_rise
+from .cycling import p_rise, share_beyond
 from .gene_sets import CYCLING
 from .state import ALL
 
@@ -28,9 +28,18 @@ NOT_ASSESSED = Rest(None, "state evidence not assessed")
 
 
 def rest_of(
-    state: pd.DataFrame, clone: str, day: int, expanding: Sequence[tuple[str, int]], *, settings: Mapping[str, Any]
+    state: pd.DataFrame,
+    clone: str,
+    day: int,
+    expanding: Sequence[tuple[str, int]],
+    *,
+    since: int | None = None,
+    settings: Mapping[str, Any],
 ) -> Rest:
     """State evidence of one clone at one day, from what was known by then.
+
+    Cycling cells are counted over the stretch of time over which growth is judged: a clone's few cells of one day
+    cannot show a share of half a percent, those of years can. A last day that is livelier for certain ends that.
 
     Parameters
     ----------
@@ -38,20 +47,30 @@ def rest_of(
         ``evolution/{patient}.state.tsv``.
     expanding
         (clone, day) labelled expanding up to this day.
+    since
+        first day of the stretch; None: this day alone.
     settings
         of ``label_clones``: rest_cells, rest_percentile, rest_programmes.
     """
-    here = state[(state["clone"] == clone) & (state["day"] == day)]
-    cycling = here[here["measure"] == CYCLING]
-    if cycling.empty or not cycling["n_used"].iloc[0]:
+    own = state[(state["clone"] == clone) & (state["day"] <= day)]
+    here = own[own["day"] == day]
+    cycling = own[(own["measure"] == CYCLING) & (own["day"] >= (day if since is None else since))]
+    today = cycling[cycling["day"] == day]
+    if today.empty or not today["n_used"].iloc[0]:
         return NOT_ASSESSED
-    row = cycling.iloc[0]
-    words = f"cycling {int(row['n_positive'])} of {int(row['n_used'])} (at most {row['upper']:.2%} beyond chance)"
+    x, n = int(cycling["n_positive"].sum()), int(cycling["n_used"].sum())
+    background = float(today["background"].iloc[0]) if "background" in today else 0.0
+    upper = share_beyond(x, n, background)[2]
+    days = "" if cycling["day"].min() == day else f" since day {int(cycling['day'].min())}"
+    words = f"cycling {x} of {n}{days} (at most {upper:.2%} beyond chance)"
     lively = reference_share(state, day, expanding, settings=settings)
     if lively is None:
         return Rest(False, f"{words}; no earlier sample or expanding clone to compare with")
-    slow = row["n_used"] >= settings["rest_cells"] and row["upper"] <= lively[0] / 2
+    slow = n >= settings["rest_cells"] and upper <= lively[0] / 2
     words += f", {'' if slow else 'not '}at most half of {lively[0]:.2%} ({lively[1]})"
+    if slow and today["lower"].iloc[0] > lively[0] / 2:
+        slow = False
+        words += f", but at least {today['lower'].iloc[0]:.2%} on this day"
     of = here[here["measure"].isin(list(settings["rest_programmes"])) & here["percentile"].notna()]
     high = of[of["percentile"] >= settings["rest_percentile"]]
     if of.empty:
