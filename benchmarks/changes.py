@@ -22,7 +22,7 @@ from scipy import sparse
 
 from marrowclone.check.schemas import chapter_schema, defaults
 from marrowclone.copy_number.baseline import capture_effects
-from marrowclone.evolution.antigen import BYSTANDERS, soup_per_cell
+from marrowclone.evolution.antigen import BYSTANDERS, most_soup, soup_per_cell
 from marrowclone.evolution.expression_evidence import Found, find_changes, genes_to_test
 from marrowclone.evolution.gene_sets import built_in
 from marrowclone.evolution.panel_sums import weighted
@@ -52,6 +52,7 @@ class Patient:
     counts: sparse.csr_matrix
     cells: pd.DataFrame
     soup: pd.DataFrame
+    most: pd.DataFrame
     effects: pd.DataFrame
 
 
@@ -75,7 +76,7 @@ def patient(seed: int, kind: str) -> Patient:
     })  # fmt: skip
     table = gene_table()
     outside, symbols = np.flatnonzero(table["locus"] != "ig"), table["symbol"].tolist()
-    counts, frames, soups, beside, beside_cells = [], [], [], [], []
+    counts, frames, soups, most, beside, beside_cells = [], [], [], [], [], []
     for (sample, capture), day in zip(cohort.captures(), DAYS.values(), strict=True):
         truth = capture.cells
         good = truth["quality"].eq("good") & ~truth["doublet"]
@@ -89,7 +90,9 @@ def patient(seed: int, kind: str) -> Patient:
         beside_cells.append(pd.DataFrame({"sample": sample, "type": types}))
         by = np.isin(types, list(BYSTANDERS))
         shown = pd.DataFrame(beside[-1][by].toarray(), columns=symbols)
-        soups.append(soup_per_cell(shown, pd.Series([sample] * int(by.sum())), pd.Series(types[by])))
+        of = pd.Series([sample] * int(by.sum())), pd.Series(types[by])
+        soups.append(soup_per_cell(shown, *of))
+        most.append(most_soup(shown, *of))
     others = pd.concat(beside_cells)
     names = [str(frame["sample"].iloc[0]) for frame in frames]
     effects = capture_effects(
@@ -111,11 +114,11 @@ def found_in(
     features = weighted(
         counts[np.flatnonzero(keep)], cells["depth"].to_numpy(), cells["clone"].to_numpy(dtype=str),
         cells["sample"].to_numpy(dtype=str), table["symbol"].tolist(), usable, tested,
-        expected=person.effects, soup=person.soup, copies=pd.DataFrame(index=table["symbol"]),
+        expected=person.effects, soup=person.soup, most_soup=person.most, copies=pd.DataFrame(index=table["symbol"]),
     )  # fmt: skip
     days = dict(zip(person.cells["sample"], person.cells["day"], strict=True))
     found = find_changes(features, "B", DAYS["relapse"], days, settings=settings)
-    assert found is not None and found.reference == "own earlier cells"
+    assert found is not None and found.own
     return found, features.names
 
 

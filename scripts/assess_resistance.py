@@ -5,7 +5,7 @@ import pandas as pd
 from marrowclone import tables
 from marrowclone.cells.matrix import read_cells
 from marrowclone.clinical import read_clinical
-from marrowclone.evolution.antigen import BYSTANDERS, soup_per_cell
+from marrowclone.evolution.antigen import BYSTANDERS, most_soup, soup_per_cell
 from marrowclone.evolution.expression_evidence import full_panel, genes_to_test
 from marrowclone.evolution.gene_sets import all_sets
 from marrowclone.evolution.panel_sums import features_of
@@ -29,11 +29,25 @@ with job(snakemake) as run:
     types = tables.read_result(run.input.cells)
     others = types[types["sample"].isin(run.params.days) & types["cell_type"].isin(list(BYSTANDERS))]
     bystanders = read_cells(run.input.counts, list(others["cell"]), genes=asked)
-    soup = soup_per_cell(
-        pd.DataFrame(bystanders.X.toarray(), columns=asked),
-        others["sample"].reset_index(drop=True),
-        others["cell_type"].reset_index(drop=True),
-    )
+    shown = pd.DataFrame(bystanders.X.toarray(), columns=asked)
+    of = others["sample"].reset_index(drop=True), others["cell_type"].reset_index(drop=True)
+    soup, most = soup_per_cell(shown, *of), most_soup(shown, *of)
+    baseline, profiles = tables.read_result(run.input.baseline), tables.read_result(run.input.profiles)
+
+    def features(day):
+        """Cells up to a day: later ones change nothing of it."""
+        then = (cells["day"] <= day).to_numpy()
+        return features_of(
+            matrix.X[then.nonzero()[0]],
+            cells[then],
+            matrix.var,
+            tested,
+            baseline=baseline,
+            soup=soup,
+            most_soup=most,
+            profiles=profiles,
+        )
+
     frame = assess_resistance(
         cells,
         pd.DataFrame(matrix[:, targets].X.toarray(), columns=targets),
@@ -44,14 +58,6 @@ with job(snakemake) as run:
         patient=run.wildcards["patient"],
         settings=run.settings,
         soup=soup,
-        features=features_of(
-            matrix.X,
-            cells,
-            matrix.var,
-            tested,
-            baseline=tables.read_result(run.input.baseline),
-            soup=soup,
-            profiles=tables.read_result(run.input.profiles),
-        ),
+        features=features,
     )
     tables.write_table(run.output.resistance, frame, columns=TABLES["evolution.resistance"])

@@ -5,7 +5,16 @@ import pandas as pd
 import pytest
 
 from marrowclone.errors import UserError
-from marrowclone.evolution.cycling import by_chance, call_cycling, p_rise, share_beyond, thin
+from marrowclone.evolution.cycling import (
+    UNKNOWN,
+    Background,
+    by_chance,
+    call_cycling,
+    mixed,
+    p_rise,
+    share_beyond,
+    thin,
+)
 from marrowclone.evolution.gene_sets import CYCLING, all_sets, built_in, read_gmt, without_clonal_arms
 from marrowclone.evolution.rest import rest_of, woke
 from marrowclone.evolution.scores import myeloid_guard, percentile, programme_scores
@@ -135,7 +144,7 @@ def test_shallow_cells_are_not_asked(sets, settings):
     malignant = np.ones(200, dtype=bool)
     called = call_cycling(
         counts[sets[CYCLING]].to_numpy(), cells["depth"].to_numpy(), malignant=malignant, normal=~malignant,
-        settings=settings, rng=np.random.default_rng(0),
+        sample=np.full(len(cells), "s"), settings=settings, rng=np.random.default_rng(0),
     )  # fmt: skip
     assert not called.assessed.any() and called.depth == settings["cycling_least_depth"]
 
@@ -152,7 +161,7 @@ def test_without_normal_cells_resting_cells_tell_which_genes_they_show(settings)
         everyone = np.ones(n, dtype=bool)
         return call_cycling(
             rng.poisson(rate), depth, malignant=everyone, normal=~everyone, settings=settings,
-            rng=np.random.default_rng(0),
+            sample=np.full(len(depth), "s"), rng=np.random.default_rng(0),
         )  # fmt: skip
 
     found = called(rate)
@@ -162,7 +171,13 @@ def test_without_normal_cells_resting_cells_tell_which_genes_they_show(settings)
     few = rng.poisson(rate[-60:])
     some = np.ones(60, dtype=bool)
     told = call_cycling(
-        few, depth[:60], malignant=some, normal=~some, settings=settings, rng=np.random.default_rng(0)
+        few,
+        depth[:60],
+        malignant=some,
+        normal=~some,
+        sample=np.full(60, "s"),
+        settings=settings,
+        rng=np.random.default_rng(0),
     ).told
     assert told.all()
 
@@ -298,9 +313,13 @@ def test_rest_without_anything_to_compare_with(defaults):
     assert rest_of(later, "c1", 900, [("c2", 1000)], settings=s).supported is False  # the future is not known
 
 
+def exactly(share):
+    return Background(share, share, share)
+
+
 @pytest.mark.parametrize(("n", "bound"), [(10, 0.26), (50, 0.058), (100, 0.03), (150, 0.02), (300, 0.01)])
 def test_bound_without_background_is_that_of_the_science(n, bound):
-    assert share_beyond(0, n, 0.0)[2] == pytest.approx(bound, rel=0.02)  # 4.3
+    assert share_beyond(0, n, exactly(0.0))[2] == pytest.approx(bound, rel=0.02)  # 4.3
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.01])
@@ -309,10 +328,13 @@ def test_bounds_beyond_chance_hold_the_share(share, background):
     rng = np.random.default_rng(5)
     for n in (60, 600, 5000):
         seen = rng.binomial(n, background + (1 - background) * share, 2000)
-        bounds = np.array([share_beyond(int(x), n, background) for x in seen])
+        bounds = np.array([share_beyond(int(x), n, exactly(background)) for x in seen])
         assert (bounds[:, 2] >= share).mean() >= 0.94 and (bounds[:, 1] <= share).mean() >= 0.94
         assert (bounds[:, 2] > 0).all()  # fewer than chance gives is no proof of rest
     assert abs(bounds[:, 0].mean() - share) < 0.0006
+
+
+CALL = {"least": 100, "genes": 3}
 
 
 def test_chance_is_what_cells_at_rest_show():
@@ -321,9 +343,20 @@ def test_chance_is_what_cells_at_rest_show():
     rates = np.r_[np.full(20, 0.005), np.full(8, 0.04)]
     counts = rng.poisson(rates, (40_000, 28))
     truly = ((counts > 0).sum(axis=1) >= 3).mean()
-    assert by_chance((counts > 0).mean(axis=0), genes=3, limit=0.0, rng=rng) == pytest.approx(truly, rel=0.1)
-    assert by_chance((counts > 0).mean(axis=0), genes=3, limit=4.0, rng=rng) < truly / 3
-    assert by_chance(np.zeros(0), genes=3, limit=0.0, rng=rng) == 0.0
+    found = by_chance(counts, limit=0.0, rng=rng, **CALL)
+    assert found.value == pytest.approx(truly, rel=0.15) and found.lower < truly < found.upper
+    assert by_chance(counts, limit=4.0, rng=rng, **CALL).value < truly / 3
+    counts[:4000] = rng.poisson(0.5, (4000, 28))
+    assert by_chance(counts, limit=0.0, rng=rng, **CALL).value < 1.4 * truly
+    few = by_chance(counts[:90], limit=0.0, rng=rng, **CALL)
+    assert np.isnan(few.value) and few.upper == 1.0
+    with_few = mixed({"a": found, "b": few}, np.array(["a", "b"]))
+    assert np.isnan(with_few.value) and mixed({"a": found}, np.array(["a", "a"])).value == pytest.approx(found.value)
+    # nothing cycles for certain where chance is not known; what is there is no more than it is
+    assert (
+        share_beyond(9, 90, UNKNOWN)[1] == 0.0
+        and share_beyond(9, 90, UNKNOWN)[2] == share_beyond(9, 90, exactly(0.0))[2]
+    )
 
 
 def test_cells_at_rest_do_not_cycle_beyond_chance(defaults):
@@ -333,10 +366,34 @@ def test_cells_at_rest_do_not_cycle_beyond_chance(defaults):
     counts = rng.poisson(rates, (20_000, 28))
     counts[:200] = rng.poisson(0.5, (200, 28))  # 1% cycle
     depth, yes = np.full(20_000, 2000.0), np.ones(20_000, dtype=bool)
-    called = call_cycling(counts, depth, malignant=yes, normal=~yes, settings=s, rng=rng)
+    sample = np.full(20_000, "a")
+    called = call_cycling(counts, depth, malignant=yes, normal=~yes, sample=sample, settings=s, rng=rng)
     raw = called.cycling.mean()
-    value, lower, upper = share_beyond(int(called.cycling.sum()), 20_000, called.background)
+    value, lower, upper = share_beyond(int(called.cycling.sum()), 20_000, called.background["a"])
     assert raw > 0.015 and lower < 0.01 < upper and value == pytest.approx(0.01, abs=0.002)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_soup_of_one_day_neither_wakes_nor_rests(defaults, seed):
+    """No cell cycles; one capture's soup brings .02 UMI of each gene, the other's .001."""
+    s = defaults["assess_states"]
+    rng = np.random.default_rng(seed)
+    counts = np.vstack([rng.poisson(0.02, (600, 31)), rng.poisson(0.001, (2000, 31))])
+    sample = np.repeat(["soup", "clean"], [600, 2000])
+    yes = np.ones(2600, dtype=bool)
+    called = call_cycling(counts, np.full(2600, 2000.0), malignant=yes, normal=~yes, sample=sample, settings=s, rng=rng)
+    seen = {name: int(called.cycling[sample == name].sum()) for name in ("soup", "clean")}
+    assert seen["soup"] > 2
+    assert share_beyond(seen["soup"], 600, called.background["soup"])[1] == 0.0
+    chance = (called.background["clean"].lower, called.background["soup"].upper)
+    assert p_rise((seen["clean"], 2000), (seen["soup"], 600), factor=3, background=chance) < 0.8
+
+
+def test_waking_beyond_chance():
+    assert p_rise((1, 1000), (40, 1000), factor=3) > 0.99
+    assert p_rise((1, 1000), (40, 1000), factor=3, background=(0.0, 0.04)) < 0.6
+    assert p_rise((1, 1000), (40, 1000), factor=3, background=(0.001, 0.01)) > 0.99
+    assert p_rise((5, 1000), (5, 1000), factor=1, background=(0.002, 0.002)) == pytest.approx(0.5, abs=0.02)
 
 
 def test_waking(defaults):

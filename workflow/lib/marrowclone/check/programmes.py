@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from .. import config as configuration
@@ -21,6 +21,7 @@ RESISTANCE = ("evolution", "assess_resistance", "programmes")
 def check_programmes(config: Mapping[str, Any], places: configuration.Places) -> list[Problem]:
     """Sets that neither ``programmes.tsv`` nor a readable GMT file has, and drug classes that there are not."""
     known, readable = set(built_in(read_resource(RESOURCES / "programmes.tsv"))), True
+    genes = set(gene_table()["symbol"])
     files = _at(config, ("evolution", "assess_states", "gene_sets"))
     for path in files.values() if isinstance(files, Mapping) else ():
         try:
@@ -29,10 +30,11 @@ def check_programmes(config: Mapping[str, Any], places: configuration.Places) ->
             readable = False  # told where the file is checked
     problems: list[Problem] = []
 
-    def report(keys: configuration.KeyPath, found: str, expected: str, names: Iterable[str]) -> None:
+    def report(keys: configuration.KeyPath, found: str, expected: str, names: Collection[str]) -> None:
         file, line = places.get(keys) or places.get(keys[:3]) or ("config", None)
         close = difflib.get_close_matches(found, sorted(names), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(names))}"
+        there = f"there are: {', '.join(sorted(names))}" if names else "rename the set in its file"
+        hint = f"did you mean {close[0]!r}?" if close else there
         problems.append(
             Problem(file, line, None, f"key {'.'.join(keys)}: found {clip(found)!r}, expected {expected}", hint)
         )
@@ -47,7 +49,9 @@ def check_programmes(config: Mapping[str, Any], places: configuration.Places) ->
             wanted.append(((*RESISTANCE, str(name)), sets))
     for keys, sets in wanted:
         for found in sets if isinstance(sets, list) and readable else ():
-            if isinstance(found, str) and found not in known:
+            if isinstance(found, str) and keys != REST and found in genes:
+                report(keys, found, "a name that is no gene's (genes have rows of their own)", ())
+            elif isinstance(found, str) and found not in known:
                 report(keys, found, "a gene set of resources/programmes.tsv or of assess_states.gene_sets", known)
     return problems
 

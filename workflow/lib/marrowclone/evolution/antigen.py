@@ -62,12 +62,27 @@ def soup_per_cell(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) ->
     samples, types
         of each of these cells.
     """
+    groups, told = _bystanders(counts, samples, types)
+    return groups.mean().loc[told].groupby(level=0).min()
+
+
+def most_soup(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) -> pd.DataFrame:
+    """What soup brings at most: as :func:`soup_per_cell`, of each type's upper bound.
+
+    The smallest of several means lies below the truth; the smallest of their bounds (3 SD of the counts) does not.
+    """
+    groups, told = _bystanders(counts, samples, types)
+    total, n = groups.sum().loc[told], groups.size().loc[told]
+    return (total + 4.5 + 3.0 * np.sqrt(total + 2.25)).div(n, axis=0).groupby(level=0).min()
+
+
+def _bystanders(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) -> tuple[Any, list[tuple[str, str]]]:
+    """Cells by capture and type, and the types that tell of a capture's soup."""
     groups = counts.groupby([samples.to_numpy(), types.to_numpy()])
     size = groups.size()
     enough = size[(size >= LEAST_BYSTANDERS) & size.index.isin(list(BYSTANDERS), level=1)].index
     lineages = pd.Series([BYSTANDERS[str(kind)] for _, kind in enough], index=[str(sample) for sample, _ in enough])
-    told = [(sample, kind) for sample, kind in enough if lineages.loc[[str(sample)]].nunique() >= 2]
-    return groups.mean().loc[told].groupby(level=0).min()
+    return groups, [(sample, kind) for sample, kind in enough if lineages.loc[[str(sample)]].nunique() >= 2]
 
 
 def loss_test(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Change:
         SD of ln ratios of other genes beyond counting; NaN where too few genes tell.
     copies_known
         whether copies were taken into account (true where the reference is the clone itself).
+    soup_known
+        whether soup of every capture of the side that it could make louder is known.
     """
 
     ratio: Array
@@ -52,28 +54,36 @@ class Change:
     can_fall: np.ndarray
     scatter: float
     copies_known: np.ndarray
+    soup_known: np.ndarray
 
 
 @dataclass(frozen=True)
 class _Side:
-    """One side of a comparison: counts, exposure (depth x factor x copies), its squares, soup's part of the counts."""
+    """One side of a comparison: counts, exposure (depth x factor x copies), its squares, soup's part of the counts.
+
+    ``most``: soup's part at most; ``known``: whether every capture's soup is known.
+    """
 
     counts: Array
     exposure: Array
     squared: Array
     soup: Array
+    most: Array
+    known: np.ndarray
 
 
 def _side(features: Features, which: np.ndarray, factors: Array) -> _Side:
     sums = features.sums
     factor = factors[which]
-    soup = features.soup[which] * sums.cells[which][:, None]
+    cells = sums.cells[which][:, None]
+    soup, most = features.soup[which] * cells, features.most_soup[which] * cells
     return _Side(
         counts=sums.counts[which].sum(axis=0),
         exposure=(sums.depth[which][:, None] * factor).sum(axis=0),
         squared=(sums.depth_squared[which][:, None] * factor**2).sum(axis=0),
-        soup=np.where(np.isfinite(soup), soup, 0.0).sum(axis=0),
-    )
+        soup=np.nan_to_num(soup).sum(axis=0), most=np.nan_to_num(most).sum(axis=0),
+        known=np.isfinite(soup).all(axis=0),
+    )  # fmt: skip
 
 
 def compare(
@@ -98,12 +108,18 @@ def compare(
     """
     read = _compare(features, own, reference, features.factor, by_copies=by_copies, settings=settings)
     plain = _compare(features, own, reference, np.ones_like(features.factor), by_copies=by_copies, settings=settings)
-    first = read.p > plain.p
+    if math.isnan(read.scatter) or math.isnan(plain.scatter):
+        return plain if math.isnan(plain.scatter) else read
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one, two = np.log(read.ratio), np.log(plain.ratio)
+    contrary = np.sign(one) * np.sign(two) < 0
+    nearer = np.abs(one) <= np.abs(two)
     return Change(
-        ratio=np.where(first, read.ratio, plain.ratio), lower=np.fmin(read.lower, plain.lower),
-        upper=np.fmax(read.upper, plain.upper), p=np.maximum(read.p, plain.p),
+        ratio=np.where(contrary, 1.0, np.where(nearer, read.ratio, plain.ratio)),
+        lower=np.fmin(read.lower, plain.lower), upper=np.fmax(read.upper, plain.upper),
+        p=np.where(contrary, 1.0, np.maximum(read.p, plain.p)),
         can_rise=read.can_rise & plain.can_rise, can_fall=read.can_fall & plain.can_fall,
-        scatter=max(read.scatter, plain.scatter), copies_known=read.copies_known,
+        scatter=max(read.scatter, plain.scatter), copies_known=read.copies_known, soup_known=plain.soup_known,
     )  # fmt: skip
 
 
@@ -121,15 +137,15 @@ def _compare(
     well[:tested] = False
     if well.sum() < LEAST_GENES:
         nothing, no = np.full(tested, np.nan), np.zeros(tested, dtype=bool)
-        return Change(nothing, nothing, nothing, np.ones(tested), no, no, math.nan, known[:tested])
+        return Change(nothing, nothing, nothing, np.ones(tested), no, no, math.nan, known[:tested], no)
     ln, variance = _ln_ratio(a, b, phi, poisson)
     level = float(np.median(ln[well]))
-    a = _Side(a.counts, a.exposure * math.exp(level), a.squared * math.exp(2 * level), a.soup)
+    a = replace(a, exposure=a.exposure * math.exp(level), squared=a.squared * math.exp(2 * level))
     ln, variance = _ln_ratio(a, b, phi, poisson)
     spread = scatter(ln[well], variance[well])
 
     t = slice(0, tested)
-    a, b = (_Side(s.counts[t], s.exposure[t], s.squared[t], s.soup[t]) for s in (a, b))
+    a, b = (_Side(s.counts[t], s.exposure[t], s.squared[t], s.soup[t], s.most[t], s.known[t]) for s in (a, b))
     return _judge(a, b, ln[t], variance[t], phi[t], poisson[t], spread=spread, copies_known=known[t], settings=settings)
 
 
@@ -139,11 +155,11 @@ def _judge(
 ) -> Change:  # fmt: skip
     """The tested genes, with levels and scatter known."""
     ratio = a.exposure / np.maximum(b.exposure, 1e-12)
-    excess = np.maximum(a.soup - b.soup * ratio, 0.0)
+    excess = _with_chance(a.most - b.soup * ratio)
     less = np.maximum(a.counts - excess, 0.0)
-    reference_less = np.maximum(b.counts - np.maximum(b.soup - a.soup / np.maximum(ratio, 1e-12), 0.0), 0.0)
-    rise = _tail(_Side(less, a.exposure, a.squared, a.soup), b, phi, poisson, spread, upper=True)
-    fall = _tail(a, _Side(reference_less, b.exposure, b.squared, b.soup), phi, poisson, spread, upper=False)
+    reference_less = np.maximum(b.counts - _with_chance(b.most - a.soup / np.maximum(ratio, 1e-12)), 0.0)
+    rise = _tail(replace(a, counts=less), b, phi, poisson, spread, upper=True)
+    fall = _tail(a, replace(b, counts=reference_less), phi, poisson, spread, upper=False)
     p = np.minimum(1.0, 2 * np.where(ln >= 0, rise, fall))
     fold = settings["detectable_fold"]
     # what own would show after a true change, soup and all, and what of that the test would see
@@ -153,7 +169,7 @@ def _judge(
     z = -float(special.ndtri(settings["change_p"] / 2))
 
     def seen(of: Array, reference: Array) -> np.ndarray:
-        reading = _Side(reference, b.exposure, b.squared, b.soup)
+        reading = replace(b, counts=reference)
         error = np.sqrt(_variance_at(a, reading, phi, poisson, of) + spread**2)
         return np.asarray((reference > 0) & (of > 0) & (np.abs(np.log(np.maximum(of, 1e-12))) >= z * error))
 
@@ -165,8 +181,14 @@ def _judge(
         lower=np.where(a.counts > 0, np.exp(ln - half), np.where(seen_at_all, 0.0, np.nan)),
         upper=np.where(seen_at_all, np.exp(ln + half), np.nan),
         p=p, can_rise=seen(risen, b.counts) & (risen > 1), can_fall=seen(fallen, reference_less) & (fallen < 1),
-        scatter=spread, copies_known=copies_known,
+        scatter=spread, copies_known=copies_known, soup_known=np.where(ln >= 0, a.known, b.known),
     )  # fmt: skip
+
+
+def _with_chance(excess: Array) -> Array:
+    """What an excess of soup may bring, as counts go: three SD and a bit more (p < .001); none where there is none."""
+    some = np.maximum(excess, 0.0)
+    return np.asarray(some + 3.3 * np.sqrt(some))
 
 
 def _least(a: _Side, b: _Side) -> Array:

@@ -17,7 +17,7 @@ from .panel_sums import NORMAL_GROUP, Features
 EXPRESSION, PROGRAMME = "expression", "programme"
 HIGHER, LOWER, UNCHANGED = "higher", "lower", "no change seen"
 #: What a clone is compared with, in this order.
-OWN, OTHERS, NORMALS = "own earlier cells", "other clones", "normal plasma cells"
+OWN, OTHERS, NORMALS = "own cells", "other clones", "normal plasma cells"
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Found:
     reference: str
     n_reference: int
     alike: np.ndarray
+    own: bool
 
 
 def full_panel(panel: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
@@ -39,7 +40,10 @@ def full_panel(panel: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame
         }
         for drug_class, names in settings["programmes"].items() for name in names
     ]  # fmt: skip
-    return pd.concat([panel, pd.DataFrame(rows)], ignore_index=True) if rows else panel
+    if not rows:
+        return panel
+    keys = ["drug_class", "marker", "evidence_type"]
+    return pd.concat([panel, pd.DataFrame(rows)], ignore_index=True).drop_duplicates(keys, keep="last")
 
 
 def genes_to_test(
@@ -70,30 +74,58 @@ def find_changes(
 
     Notes
     -----
-    ``alike``: the patient's other clones changed to the same side as much between the same days, so that a drug or
-    a capture, rather than this clone, may be behind it.
+    ``alike``: another clone of the patient changed, too, to the same side and at least half as far, so that a drug or
+    a capture, rather than this clone, may be behind it. ``own``: the reference is the clone itself.
     """
     sums, least = features.sums, settings["change_cells"]
     when = np.array([days[str(s)] for s in sums.sample], dtype=int)
-    own, normal = sums.clone == clone, sums.clone == NORMAL_GROUP
-    others = ~own & ~normal
-    here = own & (when == day)
-    if sums.cells[here].sum() < least:
+    normal = sums.clone == NORMAL_GROUP
+    if sums.cells[(sums.clone == clone) & (when == day)].sum() < least:
         return None
-    no = np.zeros(len(features.names), dtype=bool)
-    for name, among in ((OWN, own & (when < day)), (OTHERS, others & (when <= day)), (NORMALS, normal & (when <= day))):
-        if sums.cells[among].sum() < least:
-            continue
-        change = compare(features, here, among, by_copies=name != OWN, settings=settings)
-        alike = no
-        after, before = others & (when == day), others & (when < day)
-        if name == OWN and min(sums.cells[after].sum(), sums.cells[before].sum()) >= least:
-            # their mixture of clones may have changed, and copies with it
-            second = compare(features, after, before, by_copies=True, settings=settings)
-            same = np.sign(np.log(np.maximum(second.ratio, 1e-9))) == np.sign(np.log(np.maximum(change.ratio, 1e-9)))
-            alike = same & (second.p < settings["change_p"])
-        return Found(change, name, int(sums.cells[among].sum()), alike)
+    own = _own_change(features, clone, day, when, settings=settings)
+    if own is not None:
+        change, first, n = own
+        alike = np.zeros(len(features.names), dtype=bool)
+        for other in sorted(set(sums.clone[~normal]) - {clone}):
+            second = _own_change(features, str(other), day, when, settings=settings)
+            if second is not None:
+                alike |= _alike(change, second[0], settings["change_p"])
+        return Found(change, f"{OWN}, day {first}", n, alike, own=True)
+    here = (sums.clone == clone) & (when == day)
+    for name, among in ((OTHERS, ~normal & (sums.clone != clone)), (NORMALS, normal)):
+        reference = among & (when <= day)
+        if sums.cells[reference].sum() >= least:
+            change = compare(features, here, reference, by_copies=True, settings=settings)
+            n = int(sums.cells[reference].sum())
+            return Found(change, name, n, np.zeros(len(features.names), dtype=bool), own=False)
     return None
+
+
+def _own_change(
+    features: Features, clone: str, day: int, when: np.ndarray, *, settings: Mapping[str, Any]
+) -> tuple[Change, int, int] | None:
+    """A clone against its cells of the first day that has enough of them; that day, and its cells.
+
+    Of the first day and not of all before: what changed for good would otherwise be its own reference soon.
+    """
+    sums = features.sums
+    own = sums.clone == clone
+    here = own & (when == day)
+    if sums.cells[here].sum() < settings["change_cells"]:
+        return None
+    for first in sorted({int(d) for d in when[own & (when < day)]}):
+        reference = own & (when == first)
+        n = int(sums.cells[reference].sum())
+        if n >= settings["change_cells"]:
+            return compare(features, here, reference, by_copies=False, settings=settings), first, n
+    return None
+
+
+def _alike(one: Change, two: Change, p: float) -> np.ndarray:
+    """Where the second changed to the same side, surely, and at least half as far."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far, other = np.log(np.maximum(one.ratio, 1e-9)), np.log(np.maximum(two.ratio, 1e-9))
+        return np.asarray((two.p < p) & (other / far >= 0.5))
 
 
 def expression_rows(
@@ -139,11 +171,19 @@ def _judged(found: Found, at: int, item: Mapping[Any, Any], *, settings: Mapping
         if call != expected:
             notes.append("not the direction that counts")
         if found.alike[at]:
-            notes.append("the other clones changed alike")
+            notes.append("another clone changed alike")
+        if not found.own:
+            strength = 0.0
+            notes.append("a difference between cells, not a change: not weighed")
+        elif not change.soup_known[at]:
+            strength = 0.0
+            notes.append("soup not known in every capture: not weighed")
         return result | {
             "call": call, "strength": strength if call == expected else 0.0, "note": "; ".join(notes),
         }  # fmt: skip
     could = change.can_rise[at] if item["direction"] == "gain" else change.can_fall[at]
+    if p < settings["change_p"]:
+        notes.append(f"differs, but by less than {settings['change_fold']:g}-fold")
     if not could:
         notes.append(f"a {settings['detectable_fold']:g}-fold change would not show")
     return result | {"call": UNCHANGED if could else NOT_ASSESSABLE, "note": "; ".join(notes)}

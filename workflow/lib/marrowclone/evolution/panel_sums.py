@@ -31,8 +31,8 @@ class Features:
         of the T that are tested.
     factor
         how far each group's capture reads each column, relative; 1 where not known.
-    soup
-        UMI of each column that soup gives to a cell of the group's capture; NaN where not known.
+    soup, most_soup
+        UMI of each column that soup gives, and gives at most, to a cell of the group's capture; NaN where not known.
     dispersion, poisson
         variance of a cell's value is ``poisson m + dispersion m^2``.
     copies
@@ -45,6 +45,7 @@ class Features:
     names: tuple[str, ...]
     factor: Array
     soup: Array
+    most_soup: Array
     dispersion: Array
     poisson: Array
     copies: Array
@@ -60,6 +61,7 @@ def features_of(
     baseline: pd.DataFrame,
     soup: pd.DataFrame | None,
     profiles: pd.DataFrame,
+    most_soup: pd.DataFrame | None = None,
 ) -> Features:
     """Sums of a patient's clones and normal plasma cells.
 
@@ -75,8 +77,8 @@ def features_of(
         {name: symbols}.
     baseline, profiles
         ``copy_number/{patient}.baseline.tsv.gz`` and ``clones/{patient}.profiles.tsv``.
-    soup
-        of :func:`marrowclone.evolution.antigen.soup_per_cell`.
+    soup, most_soup
+        of :func:`marrowclone.evolution.antigen.soup_per_cell` and ``most_soup``.
 
     Notes
     -----
@@ -92,9 +94,12 @@ def features_of(
     ratio = _by_state(found.state, found.log2_ratio)
     copies = pd.DataFrame(ratio, index=genes.index, columns=names).assign(**{NORMAL_GROUP: 0.0})
     _, expected = read_baseline(baseline, genes.index)
+    # other captures, later ones among them, have no say
+    expected = expected[[c for c in expected.columns if c in set(cells["sample"])]]
     return weighted(
         counts, cells["depth"].to_numpy(dtype=float), groups, cells["sample"].to_numpy(dtype=str), list(genes.index),
         usable, tested, expected=expected, soup=soup, copies=copies,
+        most_soup=most_soup,
     )  # fmt: skip
 
 
@@ -120,6 +125,7 @@ def weighted(
     expected: pd.DataFrame,
     soup: pd.DataFrame | None,
     copies: pd.DataFrame,
+    most_soup: pd.DataFrame | None = None,
 ) -> Features:
     """All sums that comparisons need, in one pass over the counts.
 
@@ -135,11 +141,12 @@ def weighted(
         {name: symbols}, one for a gene, more for a programme; none that ``symbols`` lacks.
     expected
         genes x captures as of ``read_baseline``; may be empty.
-    soup
-        captures x genes, UMI per cell; genes and captures may lack.
+    soup, most_soup
+        captures x genes, UMI per cell; genes and captures may lack. Without ``most_soup`` it is ``soup``.
     copies
         genes x groups: log2 ratio by copies; groups may lack.
     """
+    most_soup = soup if most_soup is None else most_soup
     place = {gene: i for i, gene in enumerate(symbols)}
     rows = np.flatnonzero(groups != "")
     rate = np.asarray(counts[rows].sum(axis=0), dtype=float).ravel() / max(depth[rows].sum(), 1.0)
@@ -167,12 +174,14 @@ def weighted(
     shares = [rate[of] * weight[columns == i] for i, of in enumerate(members)]
     by_gene = _factors(expected, symbols, plain.sample)
     soup_gene = _soup(soup, symbols, plain.sample)
+    none = np.zeros((len(plain), int(beside.sum())))
     log_copies = copies.reindex(index=list(symbols), columns=list(plain.clone)).to_numpy(dtype=float).T
     return Features(
         sums=_joined(own, plain, beside),
         names=tuple(tested),
         factor=np.hstack([_mixed(by_gene, members, shares), by_gene[:, beside]]),
-        soup=np.hstack([_plus(soup_gene, members, weight), np.zeros((len(plain), int(beside.sum())))]),
+        soup=np.hstack([_plus(soup_gene, members, weight), none]),
+        most_soup=np.hstack([_plus(_soup(most_soup, symbols, plain.sample), members, weight), none]),
         dispersion=np.concatenate([phi, phi_gene[beside]]),
         poisson=np.concatenate([poisson, np.ones(int(beside.sum()))]),
         copies=np.hstack([np.log2(_mixed(np.exp2(log_copies), members, shares)), log_copies[:, beside]]),

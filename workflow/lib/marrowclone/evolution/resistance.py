@@ -9,7 +9,7 @@ was given), which outranks markers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ def assess_resistance(
     patient: str,
     settings: Mapping[str, Any],
     soup: pd.DataFrame | None = None,
-    features: Features | None = None,
+    features: Callable[[int], Features] | None = None,
 ) -> pd.DataFrame:
     """All evidence of a patient.
 
@@ -81,7 +81,8 @@ def assess_resistance(
     soup
         of :func:`marrowclone.evolution.antigen.soup_per_cell`.
     features
-        of :func:`marrowclone.evolution.panel_sums.weighted`, groups by clone; None: no expression evidence.
+        gives what :func:`marrowclone.evolution.panel_sums.features_of` makes of the cells up to a day, so that later
+        ones change nothing; None: no expression evidence.
 
     Returns
     -------
@@ -97,15 +98,16 @@ def assess_resistance(
     when = dict(zip(cells["sample"].astype(str), cells["day"].astype(int), strict=True))
     for day in days:
         exposed = exposed_classes(therapy, patient, day)
+        by_then = features(day) if features is not None and exposed else None
         for clone in clones:
             here = ((cells["clone"] == clone) & (cells["day"] == day)).to_numpy()
             if here.any():
                 rows += _antigen_rows(clone, day, here, cells, counts, panel, exposed, soup, settings=settings)
                 rows += _dosage_rows(clone, day, int(here.sum()), arms, panel, exposed, len(clones))
-                if features is not None and exposed:
-                    found = find_changes(features, clone, day, when, settings=settings)
+                if by_then is not None:
+                    found = find_changes(by_then, clone, day, when, settings=settings)
                     given = expression_rows(
-                        found, features.names, clone, day, int(here.sum()), panel, exposed,
+                        found, by_then.names, clone, day, int(here.sum()), panel, exposed,
                         anything=ANY, settings=settings,
                     )  # fmt: skip
                     rows += [_row(**row) for row in given]

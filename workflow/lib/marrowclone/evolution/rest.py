@@ -5,15 +5,16 @@ State alone is never enough: a clone of which no cell cycles may grow (science 4
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from .cycling import p_rise, share_beyond
+from .cycling import Background, p_rise, share_beyond
 from .gene_sets import CYCLING
-from .state import ALL
+from .state import ALL, BACKGROUND
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,7 @@ def rest_of(
     if today.empty or not today["n_used"].iloc[0]:
         return NOT_ASSESSED
     x, n = int(cycling["n_positive"].sum()), int(cycling["n_used"].sum())
-    background = float(today["background"].iloc[0]) if "background" in today else 0.0
-    upper = share_beyond(x, n, background)[2]
+    upper = share_beyond(x, n, _chance(cycling))[2]
     days = "" if cycling["day"].min() == day else f" since day {int(cycling['day'].min())}"
     words = f"cycling {x} of {n}{days} (at most {upper:.2%} beyond chance)"
     lively = reference_share(state, day, expanding, settings=settings)
@@ -78,6 +78,15 @@ def rest_of(
     shown = (high if len(high) else of).sort_values("percentile", ascending=False, kind="stable").iloc[0]
     words += f"; {shown['measure']} at percentile {shown['percentile']:.0f}"
     return Rest(bool(slow and len(high)), words)
+
+
+def _chance(rows: pd.DataFrame) -> Background:
+    """Background of the cells of these days together; none is taken out where one is not known."""
+    weight = rows["n_used"].to_numpy(dtype=float)
+    if not set(BACKGROUND) <= set(rows) or not weight.sum():
+        return Background(0.0, 0.0, 0.0)
+    ends = [float(weight @ rows[name].to_numpy(dtype=float) / weight.sum()) for name in BACKGROUND]
+    return Background(0.0, 0.0, 0.0) if math.isnan(ends[0]) else Background(*ends)
 
 
 def reference_share(
@@ -105,6 +114,13 @@ def woke(
     earlier = [d for d in rested if d in of.index and d < day]
     if not earlier or day not in of.index:
         return None
-    x0, n0, x1, n1 = of.loc[[earlier[-1], day], ["n_positive", "n_used"]].to_numpy(dtype=int).ravel().tolist()
-    p = p_rise((x0, n0), (x1, n1), factor=settings["waking_factor"])
+    pair = of.loc[[earlier[-1], day]]
+    x0, n0, x1, n1 = pair[["n_positive", "n_used"]].to_numpy(dtype=int).ravel().tolist()
+    chance = (0.0, 0.0)
+    if set(BACKGROUND) <= set(pair):
+        # the least that chance gave then, the most that it gives now
+        chance = (float(pair["background_lower"].iloc[0]), float(pair["background_upper"].iloc[1]))
+        if math.isnan(pair["background"].iloc[1]):
+            return None
+    p = p_rise((x0, n0), (x1, n1), factor=settings["waking_factor"], background=chance)
     return p, f"state-only: cycling {x1} of {n1}, {x0} of {n0} on day {earlier[-1]}"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..keys import MALIGNANT, NORMAL, TABLES
-from .cycling import call_cycling, share_beyond
+from .cycling import call_cycling, mixed, share_beyond
 from .fractions import natural
 from .gene_sets import CYCLING, MACROPHAGE, without_clonal_arms
 from .panel_sums import capture_factors
@@ -19,7 +19,10 @@ from .scores import Guard, myeloid_guard, percentile, programme_scores
 #: All malignant cells of a day, whether or not they have a clone.
 ALL = "all"
 #: Columns that follow the contract's.
-STATE_EXTRA = ("n_positive", "n_genes", "left_out", "note", "background")
+BACKGROUND = ("background", "background_lower", "background_upper")
+STATE_EXTRA = ("n_positive", "n_genes", "left_out", "note", *BACKGROUND)
+#: Note where too few cells tell.
+UNTOLD = "too few cells tell how many look cycling by chance"
 #: Gains of 1q make its cycling genes louder without any cycling (science 4.2).
 ALWAYS_OUT = ("chr1q",)
 
@@ -61,8 +64,9 @@ def assess_states(
     DataFrame
         contract columns and :data:`STATE_EXTRA`, a row per clone (and :data:`ALL`), day and measure. ``cycling``:
         value is the share beyond chance, lower and upper its one-sided 95% bounds, background the share that
-        chance gives. Programmes: value is the mean score in SDs of a cell's count, lower and upper its 95% interval, percentile that among random sets of as
-        many malignant cells of the patient.
+        chance gives (80% interval; empty where not known). Programmes: value is the mean score in SDs of a cell's
+        count, lower and upper its 95% interval, percentile that among random sets of as many malignant cells of the
+        patient.
     """
     malignant = (cells["call"] == MALIGNANT).to_numpy()
     if not malignant.any():
@@ -99,7 +103,7 @@ def _groups(cells: pd.DataFrame) -> list[tuple[str, int, np.ndarray]]:
 
 
 def _row(clone: str, day: int, measure: str, **more: Any) -> dict[str, Any]:
-    numbers = dict.fromkeys(("value", "lower", "upper", "percentile", "n_positive", "background"), math.nan)
+    numbers = dict.fromkeys(("value", "lower", "upper", "percentile", "n_positive", *BACKGROUND), math.nan)
     return {**numbers, "clone": clone, "day": day, "measure": measure, "left_out": "", "note": "", **more}
 
 
@@ -115,10 +119,11 @@ def _cycling_rows(
         return [
             _row(c, d, CYCLING, n_cells=int(of.sum()), n_used=0, **shared, note=note) for c, d, of in groups
         ]  # fmt: skip
+    sample = cells["sample"].to_numpy(dtype=str)
     called = call_cycling(
         counts[kept].to_numpy(), cells["depth"].to_numpy(dtype=float),
         malignant=(cells["call"] == MALIGNANT).to_numpy(), normal=(cells["call"] == NORMAL).to_numpy(),
-        settings=settings, rng=np.random.default_rng(seed),
+        sample=sample, settings=settings, rng=np.random.default_rng(seed),
     )  # fmt: skip
     notes = [f"cells thinned to {called.depth:.0f} UMI"]
     if not called.told.all():
@@ -128,11 +133,14 @@ def _cycling_rows(
     rows = []
     for clone, day, of in groups:
         n, x = int((of & called.assessed).sum()), int((of & called.cycling).sum())
-        value, lower, upper = share_beyond(x, n, called.background)
+        chance = mixed(called.background, sample[of & called.assessed])
+        value, lower, upper = share_beyond(x, n, chance)
         rows.append(
             _row(
                 clone, day, CYCLING, value=value, lower=lower, upper=upper, n_cells=int(of.sum()), n_used=n,
-                n_positive=x, background=called.background, **shared, note="; ".join(notes),
+                n_positive=x, background=chance.value, background_lower=chance.lower,
+                background_upper=chance.upper, **shared,
+                note="; ".join(notes if n == 0 or not math.isnan(chance.value) else [*notes, UNTOLD]),
             )
         )  # fmt: skip
     return rows

@@ -248,8 +248,8 @@ def _state(table: pd.DataFrame) -> Table:
         )  # fmt: skip
     columns = ["Clone", "Day", "Measure", "Value", "Interval", "Percentile", "Cells"]
     caption = (
-        f"State of the clones' cells ({len(table):,} rows). Cycling: share of cells with its exact one-sided 95% "
-        "bounds; none of n is an upper bound, no proof of rest. Programmes: mean score in SDs of a cell's count with "
+        f"State of the clones' cells ({len(table):,} rows). Cycling: share of cells beyond chance with its "
+        "one-sided 95% bounds; none of n is an upper bound, no proof of rest. Programmes: mean score in SDs of a cell's count with "
         "its 95% interval, and its percentile among random sets of malignant cells; not validated in myeloma."
     )
     return Table(columns, rows, caption=caption, numeric=frozenset({1, 3, 4, 5, 6}), folded=True)
@@ -277,7 +277,7 @@ def resistance_section(patient: Patient) -> Section:
         section.blank = "No resistance evidence could be assessed."
         return section
     table = patient.resistance.sort_values(["clone", "day", "drug_class"], kind="stable")
-    latest = table["day"] == table.groupby("clone")["day"].transform("max")
+    latest = table["day"] == table.groupby(["clone", "evidence_type"])["day"].transform("max")
     assessed = table[latest & (table["call"] != "not assessable")]
     columns = ["Clone", "Day", "Drug class", "Marker", "Evidence", "Value", "95% interval", "Call", "Note"]
     numeric = frozenset({1, 5, 6})
