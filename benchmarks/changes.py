@@ -101,7 +101,13 @@ def patient(seed: int, kind: str) -> Patient:
         capture_sd=defaults(chapter_schema("copy_number"))["infer_signal"]["capture_sd"], min_cells=20,
     )  # fmt: skip
     effects.index = pd.Index(symbols)
-    return Patient(sparse.vstack(counts, format="csr"), pd.concat(frames, ignore_index=True), pd.concat(soups), effects)
+    return Patient(
+        sparse.vstack(counts, format="csr"),
+        pd.concat(frames, ignore_index=True),
+        pd.concat(soups),
+        pd.concat(most),
+        effects,
+    )
 
 
 def found_in(

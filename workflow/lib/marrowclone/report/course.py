@@ -250,7 +250,8 @@ def _state(table: pd.DataFrame) -> Table:
     caption = (
         f"State of the clones' cells ({len(table):,} rows). Cycling: share of cells beyond chance with its "
         "one-sided 95% bounds; none of n is an upper bound, no proof of rest. Programmes: mean score in SDs of a "
-        "cell's count with its 95% interval, and its percentile among random sets of malignant cells; not validated in myeloma."
+        "cell's count with its 95% interval, and its percentile among random sets of malignant cells; not validated "
+        "in myeloma."
     )
     return Table(columns, rows, caption=caption, numeric=frozenset({1, 3, 4, 5, 6}), folded=True)
 
