@@ -296,6 +296,19 @@ def test_soup_that_is_read_from_few_cells_makes_no_rise(settings, cells):
     assert false <= 4, f"{false} of {n}"
 
 
+def test_soup_of_a_programme_is_bounded_as_a_whole():
+    """Bounds of 20 genes do not add up: a set's soup is known better than that of any of its genes."""
+    made = cells_and_counts(21, groups=TWO_DAYS)
+    soup = pd.DataFrame(0.1, index=["a", "b"], columns=SYMBOLS)
+    sets = {"set": SYMBOLS[:20], "one": SYMBOLS[:1]}
+    of = weighted(
+        *made, SYMBOLS, np.ones(N_GENES, dtype=bool), sets, expected=pd.DataFrame(), soup=soup, most_soup=soup + 0.15,
+        copies=pd.DataFrame(index=SYMBOLS),
+    )  # fmt: skip
+    assert of.most_soup[0, 1] == pytest.approx(0.25)
+    assert 1.1 < of.most_soup[0, 0] / of.soup[0, 0] < 1.5  # 2.5 if they did
+
+
 def test_names_of_clones_do_not_matter(settings):
     groups = [*TWO_DAYS, ("a", "c2", 80), ("b", "c2", 80)]
     counts, depth, clones, samples = cells_and_counts(17, groups=groups)

@@ -181,7 +181,7 @@ def weighted(
         names=tuple(tested),
         factor=np.hstack([_mixed(by_gene, members, shares), by_gene[:, beside]]),
         soup=np.hstack([_plus(soup_gene, members, weight), none]),
-        most_soup=np.hstack([_plus(_soup(most_soup, symbols, plain.sample), members, weight), none]),
+        most_soup=np.hstack([_most(soup_gene, _soup(most_soup, symbols, plain.sample), members, weight), none]),
         dispersion=np.concatenate([phi, phi_gene[beside]]),
         poisson=np.concatenate([poisson, np.ones(int(beside.sum()))]),
         copies=np.hstack([np.log2(_mixed(np.exp2(log_copies), members, shares)), log_copies[:, beside]]),
@@ -205,6 +205,11 @@ def _plus(values: Array, members: Sequence[Sequence[int]], weight: Array) -> Arr
         result[:, column] = values[:, of] @ weight[start : start + len(of)]
         start += len(of)
     return result
+
+
+def _most(soup: Array, most: Array, members: Sequence[Sequence[int]], weight: Array) -> Array:
+    """The most that soup brings to each set: genes' errors are independent, so they do not all err to one side."""
+    return np.asarray(_plus(soup, members, weight) + np.sqrt(_plus((most - soup) ** 2, members, weight**2)))
 
 
 def _factors(expected: pd.DataFrame, symbols: Sequence[str], samples: np.ndarray) -> Array:
