@@ -285,7 +285,10 @@ def resistance_section(patient: Patient) -> Section:
     # what changed, and how the targets of drugs that were given stand, whatever that is
     target = (assessed["evidence_type"] == "antigen") & _true(assessed, "exposed")
     first = assessed[target | ~assessed["call"].isin(NOTHING_SEEN)]
-    caption = "Latest evidence per clone: what changed, and targets of drugs that were given"
+    caption = (
+        "Latest evidence per clone: what changed, and targets of drugs that were given. Value: times what was expected "
+        "(antigen, expression, programme), copies of the arm (dosage), growth per month (phenotype)"
+    )
     if len(first):
         section.tables.append(Table(columns, _evidence(first), caption=caption, numeric=numeric))
     elif len(assessed):
