@@ -373,16 +373,20 @@ def test_an_interrupted_run_sends_nothing_that_waited(accounting: Cluster, fresh
 
     accounting.manage("modify", "user", "root", "set", "MaxSubmitJobs=1")
     try:
+        said_to = (fresh / "said.txt").open("w")
         process = subprocess.Popen(
-            command(QC, QC.replace("diagnosis", "relapse")), cwd=fresh, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            command(QC, QC.replace("diagnosis", "relapse")), cwd=fresh, stdout=said_to, stderr=subprocess.STDOUT, text=True,
             env=environment(), start_new_session=True,
             # a shell's background jobs ignore Ctrl-C, and so would what they start
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
-        until(lambda: bool(sent()) or process.poll() is not None, 120)
-        time.sleep(3)  # the other one is refused in the same moment
+        # one is inside and the other was refused, however long the machine takes for that
+        refused = "SLURM takes no more jobs at present"
+        until(lambda: (bool(sent()) and refused in (fresh / "said.txt").read_text()) or process.poll() is not None, 120)
         os.killpg(process.pid, signal.SIGINT)
-        said = process.communicate(timeout=120)[0]
+        process.wait(timeout=120)
+        said_to.close()
+        said = (fresh / "said.txt").read_text()
         assert "SLURM takes no more jobs at present" in said and process.returncode != 0, said[-4000:]
         until(lambda: not accounting.jobs("RUNNING,COMPLETING,PENDING"), 30)
         time.sleep(5)
