@@ -134,7 +134,7 @@ benchmark-expression: $(STAMP) ## genes and programmes of clones, on real cells 
 
 .PHONY: benchmark-changes
 benchmark-changes: $(STAMP) ## changes of a clone's expression between days, on simulated captures (ARGS="--seeds 1 2")
-	PYTHONPATH=workflow/lib $(PYTHON) benchmarks/changes.py $(ARGS)
+	PYTHONPATH=workflow/lib $(BIN)/python benchmarks/changes.py $(ARGS)
 
 .PHONY: benchmark-antigen
 benchmark-antigen: $(STAMP) ## losses of a target antigen by number of cells, on simulated captures (ARGS="--seeds 1 2")
