@@ -66,6 +66,10 @@ def soup_per_cell(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) ->
     return groups.mean().loc[told].groupby(level=0).min()
 
 
+#: SD of a count of soup by which it may be more than was seen [J]; the bound is the score interval's (Rao).
+BOUND_SD = 3.0
+
+
 def most_soup(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) -> pd.DataFrame:
     """What soup brings at most: as :func:`soup_per_cell`, of each type's upper bound.
 
@@ -73,7 +77,7 @@ def most_soup(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) -> pd.
     """
     groups, told = _bystanders(counts, samples, types)
     total, n = groups.sum().loc[told], groups.size().loc[told]
-    return (total + 4.5 + 3.0 * np.sqrt(total + 2.25)).div(n, axis=0).groupby(level=0).min()
+    return (total + BOUND_SD**2 / 2 + BOUND_SD * np.sqrt(total + BOUND_SD**2 / 4)).div(n, axis=0).groupby(level=0).min()
 
 
 def _bystanders(counts: pd.DataFrame, samples: pd.Series, types: pd.Series) -> tuple[Any, list[tuple[str, str]]]:

@@ -20,9 +20,11 @@ from .statistics import Array
 
 #: Counts on the smaller side from which a gene tells of the scatter between groups, and genes that it takes [J].
 WELL_COUNTED, LEAST_GENES = 20.0, 100
+#: SD of its count that an excess of soup may bring beside itself (p < .001) [J].
+CHANCE_SD = 3.3
 #: Nodes over which the scatter of captures is summed out.
 NODES = 21
-#: The scatter is such that these shares of genes lie within the ranges of the normal distribution.
+#: The scatter is such that these shares of genes lie within the ranges of the normal distribution [J].
 SHARES = (0.5, 0.95, 0.99)
 
 
@@ -188,7 +190,7 @@ def _judge(
 def _with_chance(excess: Array) -> Array:
     """What an excess of soup may bring, as counts go: three SD and a bit more (p < .001); none where there is none."""
     some = np.maximum(excess, 0.0)
-    return np.asarray(some + 3.3 * np.sqrt(some))
+    return np.asarray(some + CHANCE_SD * np.sqrt(some))
 
 
 def _least(a: _Side, b: _Side) -> Array:

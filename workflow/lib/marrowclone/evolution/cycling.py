@@ -125,7 +125,7 @@ def shown_at_rest(counts: np.ndarray, *, least: int) -> Array:
 
 #: Cells that are drawn to see how many look cycling by chance.
 DRAWN = 200_000
-#: SD by which what cells at rest show may be off, for the ends of the background.
+#: SD by which what cells at rest show may be off, for the ends of the background (80%) [J].
 Z = 1.28
 
 

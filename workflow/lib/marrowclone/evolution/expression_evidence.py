@@ -19,6 +19,9 @@ HIGHER, LOWER, UNCHANGED = "higher", "lower", "no change seen"
 #: What a clone is compared with, in this order.
 OWN, OTHERS, NORMALS = "own cells", "other clones", "normal plasma cells"
 
+#: Share of a clone's ln ratio from which another clone's says that it changed alike [J].
+AS_FAR = 0.5
+
 
 @dataclass(frozen=True)
 class Found:
@@ -26,7 +29,6 @@ class Found:
 
     change: Change
     reference: str
-    n_reference: int
     alike: np.ndarray
     own: bool
 
@@ -84,27 +86,26 @@ def find_changes(
         return None
     own = _own_change(features, clone, day, when, settings=settings)
     if own is not None:
-        change, first, n = own
+        change, first = own
         alike = np.zeros(len(features.names), dtype=bool)
         for other in sorted(set(sums.clone[~normal]) - {clone}):
             second = _own_change(features, str(other), day, when, settings=settings)
             if second is not None:
                 alike |= _alike(change, second[0], settings["change_p"])
-        return Found(change, f"{OWN}, day {first}", n, alike, own=True)
+        return Found(change, f"{OWN}, day {first}", alike, own=True)
     here = (sums.clone == clone) & (when == day)
     for name, among in ((OTHERS, ~normal & (sums.clone != clone)), (NORMALS, normal)):
         reference = among & (when <= day)
         if sums.cells[reference].sum() >= least:
             change = compare(features, here, reference, by_copies=True, settings=settings)
-            n = int(sums.cells[reference].sum())
-            return Found(change, name, n, np.zeros(len(features.names), dtype=bool), own=False)
+            return Found(change, name, np.zeros(len(features.names), dtype=bool), own=False)
     return None
 
 
 def _own_change(
     features: Features, clone: str, day: int, when: np.ndarray, *, settings: Mapping[str, Any]
-) -> tuple[Change, int, int] | None:
-    """A clone against its cells of the first day that has enough of them; that day, and its cells.
+) -> tuple[Change, int] | None:
+    """A clone against its cells of the first day that has enough of them; and that day.
 
     Of the first day and not of all before: what changed for good would otherwise be its own reference soon.
     """
@@ -115,9 +116,8 @@ def _own_change(
         return None
     for first in sorted({int(d) for d in when[own & (when < day)]}):
         reference = own & (when == first)
-        n = int(sums.cells[reference].sum())
-        if n >= settings["change_cells"]:
-            return compare(features, here, reference, by_copies=False, settings=settings), first, n
+        if sums.cells[reference].sum() >= settings["change_cells"]:
+            return compare(features, here, reference, by_copies=False, settings=settings), first
     return None
 
 
@@ -125,7 +125,7 @@ def _alike(one: Change, two: Change, p: float) -> np.ndarray:
     """Where the second changed to the same side, surely, and at least half as far."""
     with np.errstate(divide="ignore", invalid="ignore"):
         far, other = np.log(np.maximum(one.ratio, 1e-9)), np.log(np.maximum(two.ratio, 1e-9))
-        return np.asarray((two.p < p) & (other / far >= 0.5))
+        return np.asarray((two.p < p) & (other / far >= AS_FAR))
 
 
 def expression_rows(

@@ -37,8 +37,6 @@ class Features:
         variance of a cell's value is ``poisson m + dispersion m^2``.
     copies
         log2 of expression by copies alone, groups x columns, relative to two copies; NaN where not known.
-    n_genes
-        genes in each of the T.
     """
 
     sums: Sums
@@ -49,7 +47,6 @@ class Features:
     dispersion: Array
     poisson: Array
     copies: Array
-    n_genes: np.ndarray
 
 
 def features_of(
@@ -185,7 +182,6 @@ def weighted(
         dispersion=np.concatenate([phi, phi_gene[beside]]),
         poisson=np.concatenate([poisson, np.ones(int(beside.sum()))]),
         copies=np.hstack([np.log2(_mixed(np.exp2(log_copies), members, shares)), log_copies[:, beside]]),
-        n_genes=np.array([len(of) for of in members], dtype=int),
     )
 
 
