@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from .cycling import Background, p_rise, share_beyond
+from .cycling import UNKNOWN, Background, p_rise, share_beyond
 from .gene_sets import CYCLING
 from .state import ALL, BACKGROUND
 
@@ -84,9 +84,9 @@ def _chance(rows: pd.DataFrame) -> Background:
     """Background of the cells of these days together; none is taken out where one is not known."""
     weight = rows["n_used"].to_numpy(dtype=float)
     if not set(BACKGROUND) <= set(rows) or not weight.sum():
-        return Background(0.0, 0.0, 0.0)
+        return UNKNOWN
     ends = [float(weight @ rows[name].to_numpy(dtype=float) / weight.sum()) for name in BACKGROUND]
-    return Background(0.0, 0.0, 0.0) if math.isnan(ends[0]) else Background(*ends)
+    return UNKNOWN if math.isnan(ends[0]) else Background(*ends)
 
 
 def reference_share(

@@ -11,7 +11,6 @@ from .course import (
     burden_section,
     dynamics_section,
     quality_section,
-    resistance_section,
     timeline_section,
     trajectory_section,
 )
@@ -19,6 +18,7 @@ from .facts import flat
 from .gather import Patient, tumour_noun
 from .panel import panel_section
 from .render import render
+from .resistance import resistance_section
 from .sections import cells_section, clones_section, copy_number_section
 from .sentences import finding, glance, reference_words
 from .surroundings import microenvironment_section
